@@ -1,0 +1,107 @@
+package config
+
+import "fmt"
+
+func (d *decoder) checkComponents(c *Config) {
+	if len(c.Components) == 0 {
+		d.bad("components", "at least one component is needed, or there is nothing to protect")
+	}
+	for _, name := range sorted(c.Components) {
+		at, component := join("components", name), c.Components[name]
+		oneOf(d, join(at, "kind"), component.Kind, KindPostgres)
+		if component.Tier == 0 {
+			d.bad(join(at, "tier"), "it is needed: the criticality, from 1 (nothing works without it) to 4")
+		} else {
+			d.within(join(at, "tier"), int64(component.Tier), 1, 4)
+		}
+		d.need(join(at, "owner"), component.Owner, "who answers for it: a person, a team or an address")
+		for _, objective := range []struct {
+			name string
+			zero bool
+		}{{"rpo", component.RPO == 0}, {"rto", component.RTO == 0}} {
+			if objective.zero {
+				d.bad(join(at, objective.name), "it is needed: a duration, for example 4h")
+			}
+		}
+		d.size(join(at, "chunk_bytes"), component.ChunkBytes, 1<<20, 16<<30)
+		d.within(join(at, "connections"), int64(component.Connections), 1, 64)
+		d.lasts(join(at, "budget"), component.Budget, "1m", "30d")
+		d.checkSource(join(at, "source"), component.Source, c)
+		if reference(d, join(at, "vault"), "vault", component.Vault, c.Vaults) {
+			if site := c.Vaults[component.Vault].Site; site != "" && site == component.Source.Site() {
+				d.warn(join(at, "vault"), "the backups lie at the site of the database: what takes one may take both")
+			}
+		}
+		d.checkVerify(join(at, "verify"), component, c)
+	}
+}
+
+func (d *decoder) checkSource(at string, s Source, c *Config) {
+	if n := count(s.Neon != nil, s.Postgres != nil); n != 1 {
+		d.bad(at, "a source is exactly one of neon and postgres; this one has %d of them", n)
+		return
+	}
+	if s.Postgres != nil {
+		d.postgres(join(at, "postgres"), s.Postgres, c)
+		return
+	}
+	at = join(at, "neon")
+	d.neonSite(at, s.Neon.Site, c)
+	d.need(join(at, "database"), s.Neon.Database, "the database's name")
+	d.need(join(at, "role"), s.Neon.Role, "the role to read with: the owner of the tables, as row security must not filter")
+}
+
+// neonSite wants a site that has a Neon project.
+func (d *decoder) neonSite(at, site string, c *Config) {
+	if reference(d, join(at, "site"), "site", site, c.Sites) && c.Sites[site].Neon == nil && !d.silent(join(join("sites", site), "neon")) {
+		d.bad(join(at, "site"), "site %q has no Neon project: add sites.%s.neon, or use postgres here", site, site)
+	}
+}
+
+func (d *decoder) postgres(at string, p *Postgres, c *Config) {
+	reference(d, join(at, "site"), "site", p.Site, c.Sites)
+	d.needRef(join(at, "url"), p.URL, "a connection string")
+}
+
+func (d *decoder) checkVerify(at string, component Component, c *Config) {
+	scratch := component.Verify.Scratch
+	where := join(at, "scratch")
+	switch n := count(scratch.Neon != nil, scratch.Postgres != nil); {
+	case n == 2:
+		d.bad(where, "a scratch place is one of neon and postgres; this one has both")
+	case n == 0 && component.Verify.AfterBackup:
+		d.bad(where, "it is needed to verify backups: a place where a database may be created and dropped; without it set after_backup: false, and no restore point ever counts as verified")
+	case scratch.Neon != nil:
+		where := join(where, "neon")
+		d.neonSite(where, scratch.Neon.Site, c)
+		d.need(join(where, "role"), scratch.Neon.Role, "a role that may create databases")
+		if source := component.Source.Neon; source != nil && source.Site == scratch.Neon.Site && source.Branch == scratch.Neon.Branch {
+			d.warn(where, "scratch databases are created beside the production database: use another branch or site")
+		}
+	case scratch.Postgres != nil:
+		where := join(where, "postgres")
+		d.postgres(where, scratch.Postgres, c)
+		if source := component.Source.Postgres; source != nil && source.URL == scratch.Postgres.URL && !source.URL.IsZero() {
+			d.warn(where, "scratch databases are created on the production server: use another one")
+		}
+	}
+	seen := map[string]bool{}
+	for i, smoke := range component.Verify.Smoke {
+		at := fmt.Sprintf("%s.smoke[%d]", at, i)
+		d.need(join(at, "name"), smoke.Name, "what it proves, in a few words")
+		if seen[smoke.Name] && smoke.Name != "" {
+			d.bad(join(at, "name"), "this name stands here twice: reports could not tell the two apart")
+		}
+		seen[smoke.Name] = true
+		d.need(join(at, "sql"), smoke.SQL, "one SELECT")
+		e := smoke.Expect
+		if n := count(e.Rows != nil, e.RowsAtLeast != nil, e.Equals != nil, e.AtLeast != nil); n != 1 {
+			d.bad(join(at, "expect"), "a query expects exactly one of rows, rows_at_least, equals and at_least; this one has %d of them", n)
+		}
+		for name, n := range map[string]*int64{"rows": e.Rows, "rows_at_least": e.RowsAtLeast} {
+			if n != nil && *n < 0 {
+				d.bad(join(join(at, "expect"), name), "there are never fewer than 0 rows")
+			}
+		}
+	}
+}
