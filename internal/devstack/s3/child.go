@@ -9,13 +9,14 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/lifeboat-dr/lifeboat/internal/devstack/proc"
 )
 
 // childVariable makes a process the server described by the file it names. The file and not the variable
@@ -51,10 +52,8 @@ func MaybeServe() (served bool, err error) {
 
 // Server is a running child.
 type Server struct {
-	cfg  Config
-	cmd  *exec.Cmd
-	done chan struct{}
-	err  error // read after done
+	cfg   Config
+	child *proc.Process
 }
 
 // StartChild starts a server in a process of its own and returns when it answers. The child dies with
@@ -148,9 +147,6 @@ func (s *Server) Endpoint() string { return "http://" + s.cfg.Address }
 // configuration brings the same server back.
 func (s *Server) Config() Config { return s.cfg }
 
-// Done is closed when the process has ended.
-func (s *Server) Done() <-chan struct{} { return s.done }
-
 func (s *Server) answers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, ready)
 	defer cancel()
@@ -164,8 +160,8 @@ func (s *Server) answers(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case <-s.done:
-			return fmt.Errorf("start s3 server on %s: it ended (%v): see %s", s.cfg.Address, s.err, filepath.Join(s.cfg.Dir, logFile))
+		case <-s.child.Done():
+			return fmt.Errorf("start s3 server on %s: it ended (%v): see %s", s.cfg.Address, s.child.Wait(), filepath.Join(s.cfg.Dir, logFile))
 		case <-ctx.Done():
 			return fmt.Errorf("start s3 server on %s: no answer: %w", s.cfg.Address, err)
 		case <-tick.C:

@@ -4,10 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"syscall"
+	"time"
+
+	"github.com/lifeboat-dr/lifeboat/internal/devstack/proc"
 )
 
 // start runs one child with a complete configuration and waits until it answers.
@@ -23,19 +24,19 @@ func start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
+	// The child writes to the file itself: it is not slowed down by us, and its last words are kept.
 	log, err := os.OpenFile(filepath.Join(cfg.Dir, logFile), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open log of the s3 server: %w", err)
 	}
 	defer log.Close()
-	cmd := exec.Command(exe)
-	cmd.Env = append(os.Environ(), childVariable+"="+path)
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-	s := &Server{cfg: cfg, cmd: cmd, done: make(chan struct{})}
-	if err := s.run(); err != nil {
-		return nil, fmt.Errorf("start s3 server: %w", err)
+	child, err := proc.Start(proc.Spec{
+		Name: "s3 server on " + cfg.Address, Path: exe, Env: append(os.Environ(), childVariable+"="+path), Output: log,
+	})
+	if err != nil {
+		return nil, err
 	}
+	s := &Server{cfg: cfg, child: child}
 	if err := s.answers(ctx); err != nil {
 		s.Kill()
 		return nil, err
@@ -43,40 +44,12 @@ func start(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// run starts the child on a thread that lives until the child ends: the kernel sends the parent-death
-// signal when the *thread* that started the child goes away.
-func (s *Server) run() error {
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := s.cmd.Start()
-		started <- err
-		if err == nil {
-			s.err = s.cmd.Wait()
-			close(s.done)
-		}
-	}()
-	return <-started
-}
-
-// Stop ends the server as a shutdown does: running requests are finished. When ctx ends first it is killed.
-func (s *Server) Stop(ctx context.Context) error {
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		<-s.done // it was gone already
-		return nil
-	}
-	select {
-	case <-s.done:
-		return nil
-	case <-ctx.Done():
-		s.Kill()
-		return fmt.Errorf("stop s3 server on %s: killed: %w", s.cfg.Address, ctx.Err())
-	}
-}
+// Stop ends the server as a shutdown does: running requests are finished. A server that has not ended
+// after the timeout is killed, and the error says so. Stopping an ended server does nothing.
+func (s *Server) Stop(timeout time.Duration) error { return s.child.Stop(syscall.SIGTERM, timeout) }
 
 // Kill ends the server as a power cut does and returns when it is gone. It is safe to repeat.
-func (s *Server) Kill() {
-	_ = s.cmd.Process.Kill()
-	<-s.done
-}
+func (s *Server) Kill() { s.child.Kill() }
+
+// Done is closed when the process has ended.
+func (s *Server) Done() <-chan struct{} { return s.child.Done() }

@@ -131,10 +131,8 @@ func TestOccupiedAddress(t *testing.T) {
 
 func TestStop(t *testing.T) {
 	s := started(t, t.TempDir())
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
 	for range 2 { // stopping twice is harmless
-		if err := s.Stop(ctx); err != nil {
+		if err := s.Stop(20 * time.Second); err != nil {
 			t.Fatal(err)
 		}
 	}
