@@ -48,9 +48,14 @@ func placeOf(node ast.Node) place {
 	return place{at.Line, at.Column}
 }
 
-// fail records a mistake at a setting and keeps later checks silent about it.
+// fail records a mistake at a setting and keeps later checks silent about it and all that is in it.
 func (d *decoder) fail(at place, path, format string, args ...any) {
 	d.failed[path] = true
+	d.report(at, path, format, args...)
+}
+
+// report records a mistake that leaves the other settings of the section worth looking at.
+func (d *decoder) report(at place, path, format string, args ...any) {
 	d.problems = append(d.problems, Problem{File: d.file, Line: at.line, Column: at.column, Path: path, Message: fmt.Sprintf(format, args...)})
 }
 
@@ -112,11 +117,11 @@ func (d *decoder) mapping(node ast.Node, path string) (pairs []*ast.MappingValue
 	pairs = slices.DeleteFunc(slices.Clone(pairs), func(pair *ast.MappingValueNode) bool {
 		key, at := pair.Key.GetToken().Value, placeOf(pair.Key)
 		if _, plain := pair.Key.(ast.ScalarNode); !plain || pair.Key.IsMergeKey() {
-			d.fail(at, path, "only plain names can stand before a colon here: anchors, merge keys and \"?\" are not used")
+			d.report(at, path, "only plain names can stand before a colon here: anchors, merge keys and \"?\" are not used")
 			return true
 		}
 		if first, twice := seen[key]; twice {
-			d.fail(at, join(path, key), "this stands here a second time, the first is in line %d: keep one", first.line)
+			d.report(at, shown(path, key), "this stands here a second time, the first is in line %d: keep one", first.line)
 			return true
 		}
 		seen[key] = at
@@ -127,10 +132,10 @@ func (d *decoder) mapping(node ast.Node, path string) (pairs []*ast.MappingValue
 
 // fields reads pairs into a struct. Structs inside it that are not in the file get their defaults, too.
 func (d *decoder) fields(pairs []*ast.MappingValueNode, path string, into reflect.Value) {
-	known := map[string]reflect.Value{}
+	known, absent := map[string]reflect.Value{}, map[string]reflect.Value{}
 	for i := range into.NumField() {
 		if name := into.Type().Field(i).Tag.Get("yaml"); name != "" && name != "-" {
-			known[name] = into.Field(i)
+			known[name], absent[name] = into.Field(i), into.Field(i)
 		}
 	}
 	for _, pair := range pairs {
@@ -140,14 +145,14 @@ func (d *decoder) fields(pairs []*ast.MappingValueNode, path string, into reflec
 			d.unknown(at, path, name, known)
 			continue
 		}
-		delete(known, name)
+		delete(absent, name)
 		if _, leaf := pair.Value.(ast.ScalarNode); leaf && pair.Value.Type() != ast.NullType {
 			at = placeOf(pair.Value)
 		}
 		d.places[join(path, name)] = at
 		d.value(pair.Value, join(path, name), field)
 	}
-	for name, field := range known {
+	for name, field := range absent {
 		if field.Kind() == reflect.Struct {
 			d.value(nil, join(path, name), field)
 		}
@@ -157,23 +162,21 @@ func (d *decoder) fields(pairs []*ast.MappingValueNode, path string, into reflec
 // unknown complains about a key. What it was probably meant to be counts as failed, so that nobody is
 // also told that it is missing.
 func (d *decoder) unknown(at place, path, name string, known map[string]reflect.Value) {
-	names := make([]string, 0, len(known))
+	hint := suggest(name, sorted(known))
 	for k := range known {
-		names = append(names, k)
-	}
-	hint := suggest(name, names)
-	if !isName(strings.ReplaceAll(name, "_", "-")) {
-		name, hint = "", suggest("", names)
-	}
-	for _, k := range names {
 		if strings.Contains(hint, strconv.Quote(k)) {
 			d.failed[join(path, k)] = true
 		}
 	}
-	d.problems = append(d.problems, Problem{
-		File: d.file, Line: at.line, Column: at.column, Path: join(path, name),
-		Message: "there is no such setting here: " + hint,
-	})
+	d.report(at, shown(path, name), "there is no such setting here: %s", hint)
+}
+
+// shown is a path whose last part stands in the file as a key, where people may have put anything.
+func shown(path, key string) string {
+	if isName(strings.ReplaceAll(key, "_", "-")) {
+		return join(path, key)
+	}
+	return path
 }
 
 // names reads a mapping whose keys are names that people chose.
@@ -186,7 +189,7 @@ func (d *decoder) names(node ast.Node, path string, into reflect.Value) {
 	for _, pair := range pairs {
 		name, at := pair.Key.GetToken().Value, placeOf(pair.Key)
 		if !isName(name) {
-			d.fail(at, path, "%s is no name: use lower-case letters, digits and hyphens, a letter first, 40 at most", quote(name))
+			d.report(at, path, "%s is no name: use lower-case letters, digits and hyphens, a letter first, 40 at most", quote(name))
 			continue
 		}
 		d.places[join(path, name)] = at

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +16,7 @@ import (
 )
 
 // maxFile bounds the file in bytes; a configuration of a hundred components is far below.
-const maxFile = 256 << 10
+const maxFile = 128 << 10
 
 // Load reads and checks a configuration file. When anything is wrong the error is of type [Problems] and
 // holds all of it; otherwise Warnings of the result may still have something to say.
@@ -56,7 +57,9 @@ func parse(file, dir string, data []byte) (*Config, error) {
 	var c Config
 	if root, ok := d.root(data); ok {
 		d.value(root, "", reflect.ValueOf(&c).Elem())
-		d.check(&c)
+		if !d.failed[""] {
+			d.check(&c)
+		}
 	}
 	if len(d.problems) > 0 {
 		return nil, Problems(inOrder(d.problems))
@@ -68,9 +71,35 @@ func parse(file, dir string, data []byte) (*Config, error) {
 // quoted is text of the file inside the parser's messages.
 var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 
+// maxNesting is far above what a configuration nests.
+const maxNesting = 64
+
+// indicators are dashes and question marks that open one level each on the same line.
+var indicators = regexp.MustCompile(`^\s*(?:[-?]\s+){8}`)
+
+// tooDeep finds the line in which text begins to nest absurdly; 0 is none. The parser needs memory
+// that grows with the square of the depth, so a short file could otherwise end the process. Brackets in
+// texts and comments are counted, too: it is only meant to be quick.
+func tooDeep(data []byte) (line int) {
+	depth := 0
+	for text := range bytes.Lines(data) {
+		line++
+		depth = max(0, depth+bytes.Count(text, []byte("["))+bytes.Count(text, []byte("{")))
+		if depth > maxNesting || indicators.Match(text) {
+			return line
+		}
+		depth = max(0, depth-bytes.Count(text, []byte("]"))-bytes.Count(text, []byte("}")))
+	}
+	return 0
+}
+
 // root parses the YAML and finds its only document.
 func (d *decoder) root(data []byte) (root ast.Node, ok bool) {
-	// The parser has been seen to panic on malformed text; for a person that is one more syntax error.
+	if line := tooDeep(data); line > 0 {
+		d.fail(place{line, 1}, "", "this nests deeper than any configuration does: look for brackets that are not closed")
+		return nil, false
+	}
+	// Should the parser panic on malformed text, that is one more syntax error for whoever wrote it.
 	defer func() {
 		if recover() != nil {
 			d.fail(place{1, 1}, "", "this is not YAML that can be read: look for unbalanced brackets and quotation marks")
