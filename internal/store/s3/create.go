@@ -124,7 +124,7 @@ func (s *Store) lookAgain(ctx context.Context, key string, w write, failed *stor
 	if !exists && !errors.Is(failed, store.ErrUnavailable) || ctx.Err() != nil {
 		return store.Object{}, failed
 	}
-	o, id, err := s.stat(ctx, key, "")
+	o, id, err := s.stat(ctx, "create", key, "")
 	switch {
 	case err == nil && id == w.id && o.SHA256 == w.sha256:
 		return o, nil
@@ -132,9 +132,9 @@ func (s *Store) lookAgain(ctx context.Context, key string, w write, failed *stor
 		return store.Object{}, &store.Error{Op: "create", Key: key, Kind: store.ErrExists, Err: failed.Err}
 	case exists && errors.Is(err, store.ErrDenied):
 		failed.Hint = "these credentials may not read it, so whose it is could not be found out: allow s3:GetObject"
-		return store.Object{}, failed
+	case exists && errors.Is(err, store.ErrNotFound):
+		failed.Hint = "it is hidden by a delete marker: look at the versions of this key"
 	case exists:
-		// It is there and cannot be looked at now, or it has just been hidden: either way another try will tell.
 		return store.Object{}, &store.Error{Op: "create", Key: key, Kind: store.ErrUnavailable, Err: err}
 	}
 	return store.Object{}, failed

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -30,8 +31,6 @@ var byCode = map[string]verdict{
 	"NoSuchVersion":    {store.ErrNotFound, ""},
 	"NotFound":         {store.ErrNotFound, ""},
 	"MethodNotAllowed": {store.ErrNotFound, "this version is a delete marker"},
-	// A version id that this server cannot have given is one it does not have.
-	"InvalidVersionId": {store.ErrNotFound, ""},
 
 	"PreconditionFailed":         {store.ErrExists, ""},
 	"ConditionalRequestConflict": {store.ErrUnavailable, ""},
@@ -105,6 +104,10 @@ func (s *Store) judge(err error) verdict {
 	if v, ok := byCode[code]; ok {
 		return v
 	}
+	if code == "InvalidArgument" && invalidVersion(err) {
+		// An id that this server cannot have given is one it does not have.
+		return verdict{store.ErrNotFound, "the version id is not one of this server's"}
+	}
 	var answer *smithyhttp.ResponseError
 	if errors.As(err, &answer) {
 		status := answer.HTTPStatusCode()
@@ -117,6 +120,12 @@ func (s *Store) judge(err error) verdict {
 		return verdict{kind: store.ErrUnavailable}
 	}
 	return unanswerable(err)
+}
+
+// invalidVersion recognises the one argument that callers do not choose: ids come from other vaults, too.
+func invalidVersion(err error) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) && strings.Contains(strings.ToLower(api.ErrorMessage()), "version id")
 }
 
 // unanswerable is for requests that got no answer: most may get one later, these will not.

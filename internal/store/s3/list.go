@@ -48,7 +48,10 @@ func (s *Store) Versions(ctx context.Context, prefix string) iter.Seq2[store.Obj
 						return
 					}
 				}
-				versions = append(versions, o)
+				// Some servers begin a page with what ended the one before.
+				if !slices.ContainsFunc(versions, func(v store.Object) bool { return v.Version == o.Version }) {
+					versions = append(versions, o)
+				}
 			}
 		}
 		flush()

@@ -22,7 +22,7 @@ func (s *Store) Extend(ctx context.Context, key, version string, until time.Time
 	until = wholeSecond(until)
 	if version == "" {
 		// The lock is read, set and read again: all of it must be about one version.
-		o, err := s.Stat(ctx, key, "")
+		o, _, err := s.stat(ctx, "extend", key, "")
 		if err != nil {
 			return err
 		}

@@ -42,12 +42,12 @@ func (s *Store) Stat(ctx context.Context, key, version string) (store.Object, er
 	if err := store.CheckKey("stat", key); err != nil {
 		return store.Object{}, err
 	}
-	o, _, err := s.stat(ctx, key, version)
+	o, _, err := s.stat(ctx, "stat", key, version)
 	return o, err
 }
 
-// stat also returns the id of the write.
-func (s *Store) stat(ctx context.Context, key, version string) (store.Object, string, error) {
+// stat also returns the id of the write. Its errors name the operation it is part of.
+func (s *Store) stat(ctx context.Context, op, key, version string) (store.Object, string, error) {
 	in := &s3.HeadObjectInput{
 		Bucket: aws.String(s.cfg.Bucket), Key: aws.String(s.cfg.Prefix + key), ChecksumMode: types.ChecksumModeEnabled,
 	}
@@ -56,29 +56,27 @@ func (s *Store) stat(ctx context.Context, key, version string) (store.Object, st
 	}
 	out, err := s.client.HeadObject(ctx, in)
 	if err != nil {
-		failed := s.failure("stat", key, err)
-		if errors.Is(failed, store.ErrNotFound) {
-			// The answer to a HEAD has no body to say whether the object or the whole bucket is missing.
-			if gone := s.bucketGone(ctx, "stat", key); gone != nil {
-				return store.Object{}, "", gone
-			}
-		}
-		return store.Object{}, "", failed
+		return store.Object{}, "", s.failure(op, key, s.reason(ctx, in, err))
 	}
 	o, id := object(key, version, out.VersionId, out.ContentLength, out.ChecksumSHA256, out.LastModified, out.Metadata, out.ObjectLockRetainUntilDate)
 	return o, id, nil
 }
 
-// bucketGone is an error if the bucket is certainly missing.
-func (s *Store) bucketGone(ctx context.Context, op, key string) error {
-	_, err := s.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: aws.String(s.cfg.Bucket)})
+// reason finds out why a HEAD was refused: its answer has no body to say whether the object or the whole
+// bucket is missing, or whether the key, the clock or the region is wrong. A GET of one byte has.
+func (s *Store) reason(ctx context.Context, in *s3.HeadObjectInput, refused error) error {
+	var answer *smithyhttp.ResponseError
+	if !errors.As(refused, &answer) || answer.HTTPStatusCode() >= 500 {
+		return refused
+	}
+	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{
+		Bucket: in.Bucket, Key: in.Key, VersionId: in.VersionId, Range: aws.String("bytes=0-0"),
+	})
 	if err == nil {
-		return nil
+		_ = out.Body.Close()
+		return refused
 	}
-	if failed := s.failure(op, key, err); !errors.Is(failed, store.ErrNotFound) {
-		return nil
-	}
-	return &store.Error{Op: op, Key: key, Kind: store.ErrDenied, Err: err, Hint: s.noBucket()}
+	return err
 }
 
 // object puts an answer's fields together and takes off what the store had added.
