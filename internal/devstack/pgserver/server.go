@@ -168,14 +168,15 @@ func (s *Server) args() []string {
 	return args
 }
 
-// waitReady reads the status line that the postmaster keeps in its pid file for pg_ctl.
+// waitReady reads the status line that the postmaster keeps in its pid file for pg_ctl. It says "ready" for a
+// hot standby, too; "standby" means a recovery that lets nobody in.
 func (s *Server) waitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.opt.StartTimeout, fmt.Errorf("not ready after %v", s.opt.StartTimeout))
 	defer cancel()
 	tick := time.NewTicker(readyPoll)
 	defer tick.Stop()
 	for {
-		if pid, status := s.status(); pid == s.child.PID() && (status == "ready" || status == "standby") {
+		if pid, status := s.status(); pid == s.child.PID() && status == "ready" {
 			return nil
 		}
 		select {
