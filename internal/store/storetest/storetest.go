@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lifeboat-dr/lifeboat/internal/store"
+	"github.com/lifeboat-dr/lifeboat/internal/store/dir"
 )
 
 // Run tests a store. Each call of open returns an empty one that accepts locks.
@@ -39,6 +40,21 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { test.test(t, open(t)) })
 	}
+}
+
+// Dir is an empty store in a temporary directory, for tests of those who use a store.
+func Dir(t testing.TB) store.Store {
+	t.Helper()
+	s, err := dir.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
 }
 
 // create writes or ends the test.
