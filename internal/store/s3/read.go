@@ -23,18 +23,33 @@ func (s *Store) Open(ctx context.Context, key, version string) (io.ReadCloser, s
 	if err := store.CheckKey("open", key); err != nil {
 		return nil, store.Object{}, err
 	}
+	out, err := s.get(ctx, key, version)
+	if err != nil {
+		failed := s.failure("open", key, err)
+		if version != unversioned || failed.Kind != store.ErrNotFound {
+			return nil, store.Object{}, failed
+		}
+		// Some servers know this name only once there are others, see stat.
+		if out, err = s.get(ctx, key, ""); err != nil {
+			return nil, store.Object{}, s.failure("open", key, err)
+		}
+		if v := aws.ToString(out.VersionId); v != "" && v != unversioned {
+			_ = out.Body.Close() // not what was asked for
+			return nil, store.Object{}, failed
+		}
+	}
+	o, _ := object(key, version, out.VersionId, out.ContentLength, out.ChecksumSHA256, out.LastModified, out.Metadata, out.ObjectLockRetainUntilDate)
+	failed := func(err error) error { return s.failure("open", key, err) }
+	return store.Verify(out.Body, o, failed), o, nil
+}
+
+func (s *Store) get(ctx context.Context, key, version string) (*s3.GetObjectOutput, error) {
 	in := &s3.GetObjectInput{Bucket: aws.String(s.cfg.Bucket), Key: aws.String(s.cfg.Prefix + key)}
 	if version != "" {
 		in.VersionId = aws.String(version)
 	}
 	// The input's own field would make the SDK check the digest, too, with an error that has no type.
-	out, err := s.client.GetObject(ctx, in, s3.WithAPIOptions(smithyhttp.SetHeaderValue("X-Amz-Checksum-Mode", "ENABLED")))
-	if err != nil {
-		return nil, store.Object{}, s.failure("open", key, err)
-	}
-	o, _ := object(key, version, out.VersionId, out.ContentLength, out.ChecksumSHA256, out.LastModified, out.Metadata, out.ObjectLockRetainUntilDate)
-	failed := func(err error) error { return s.failure("open", key, err) }
-	return store.Verify(out.Body, o, failed), o, nil
+	return s.client.GetObject(ctx, in, s3.WithAPIOptions(smithyhttp.SetHeaderValue("X-Amz-Checksum-Mode", "ENABLED")))
 }
 
 // Stat implements [store.Store].
@@ -56,7 +71,15 @@ func (s *Store) stat(ctx context.Context, op, key, version string) (store.Object
 	}
 	out, err := s.client.HeadObject(ctx, in)
 	if err != nil {
-		return store.Object{}, "", s.failure(op, key, s.reason(ctx, in, err))
+		failed := s.failure(op, key, s.reason(ctx, in, err))
+		if version == unversioned && failed.Kind == store.ErrNotFound {
+			// In a bucket that never had versioning some servers do not know the name that S3 has for the
+			// only version. What they hold is it, unless it has a name of its own.
+			if o, id, err := s.stat(ctx, op, key, ""); err != nil || o.Version == unversioned {
+				return o, id, err
+			}
+		}
+		return store.Object{}, "", failed
 	}
 	o, id := object(key, version, out.VersionId, out.ContentLength, out.ChecksumSHA256, out.LastModified, out.Metadata, out.ObjectLockRetainUntilDate)
 	return o, id, nil

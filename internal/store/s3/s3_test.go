@@ -80,9 +80,9 @@ func TestConformance(t *testing.T) {
 	srv := server(t)
 	variants := map[string]func(*s3.Config){
 		"compliance": func(*s3.Config) {},
-		"governance": func(c *s3.Config) { c.LockMode = s3.LockGovernance },
-		"prefix":     func(c *s3.Config) { c.Prefix = "vaults/east one" },
-		"md5":        func(c *s3.Config) { c.Checksum = s3.ChecksumMD5 },
+		"governance below a prefix with md5": func(c *s3.Config) {
+			c.LockMode, c.Prefix, c.Checksum = s3.LockGovernance, "vaults/east one", s3.ChecksumMD5
+		},
 	}
 	for name, change := range variants {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,417 @@
+package s3_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	devs3 "github.com/lifeboat-dr/lifeboat/internal/devstack/s3"
+	"github.com/lifeboat-dr/lifeboat/internal/store"
+	"github.com/lifeboat-dr/lifeboat/internal/store/fault"
+	"github.com/lifeboat-dr/lifeboat/internal/store/s3"
+)
+
+const attempts = 4
+
+// behind is a store that reaches its server through a proxy.
+type behind struct {
+	*s3.Store
+	proxy *fault.Proxy
+	cfg   s3.Config
+}
+
+func faulty(t *testing.T, srv *devs3.Server) behind {
+	t.Helper()
+	proxy, err := fault.NewProxy(srv.Endpoint())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(proxy.Close)
+	cfg := config(t, srv, locked)
+	cfg.Endpoint, cfg.Attempts, cfg.Backoff = proxy.URL(), attempts, 20*time.Millisecond
+	return behind{opened(t, cfg), proxy, cfg}
+}
+
+func (b behind) versions(t *testing.T, key string) int {
+	t.Helper()
+	n := 0
+	for _, err := range b.Versions(t.Context(), key) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	return n
+}
+
+func readAll(ctx context.Context, s store.Store, key string) ([]byte, error) {
+	r, _, err := s.Open(ctx, key, "")
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(r)
+}
+
+var (
+	put  = fault.Method(http.MethodPut)
+	get  = fault.Method(http.MethodGet)
+	head = fault.Method(http.MethodHead)
+)
+
+// One failed attempt less than there are: the write succeeds, once, and nobody learns of the trouble.
+func TestCreateThroughTrouble(t *testing.T) {
+	srv := server(t)
+	body := bytes.Repeat([]byte("sealed"), 1<<20) // large enough for the header to be asked about first
+	for name, trouble := range map[string]fault.Behavior{
+		"throttled":   fault.Throttle(),
+		"reset":       fault.Reset(),
+		"lost answer": fault.Lose(),
+		"conflict":    fault.Refuse(http.StatusConflict, "ConditionalRequestConflict"),
+		"500":         fault.Refuse(http.StatusInternalServerError, "InternalError"),
+		"damaged":     fault.Refuse(http.StatusBadRequest, "BadDigest"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := faulty(t, srv)
+			s.proxy.Inject(attempts-1, put, trouble)
+			o, err := s.Create(t.Context(), "k", body, store.CreateOptions{Metadata: map[string]string{"range": "a"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := s.Stat(t.Context(), "k", o.Version)
+			if err != nil || got.SHA256 != o.SHA256 || got.Metadata["range"] != "a" || len(got.Metadata) != 1 {
+				t.Errorf("created %+v, found %+v, %v", o, got, err)
+			}
+			if n := s.versions(t, "k"); n != 1 {
+				t.Errorf("there are %d versions", n)
+			}
+			if n := s.proxy.Requests(put); n < 2 {
+				t.Errorf("%d requests: nothing was injected", n)
+			}
+		})
+	}
+}
+
+// Every answer is lost; only looking for the object tells that it is there.
+func TestCreateEveryAnswerLost(t *testing.T) {
+	s := faulty(t, server(t))
+	until := time.Now().Add(time.Hour)
+	s.proxy.Inject(fault.Always, put, fault.Lose())
+	o, err := s.Create(t.Context(), "k", []byte("x"), store.CreateOptions{RetainUntil: until})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Version == "" || o.RetainUntil.Before(until) {
+		t.Errorf("adopted %+v", o)
+	}
+	if n := s.versions(t, "k"); n != 1 {
+		t.Errorf("there are %d versions", n)
+	}
+}
+
+// Answers are lost and somebody else wrote the very same bytes: the write was theirs, not ours.
+func TestCreateLostToAnotherWriter(t *testing.T) {
+	srv := server(t)
+	s := faulty(t, srv)
+	other := s.cfg
+	other.Endpoint = srv.Endpoint()
+	rival := opened(t, other)
+	s.proxy.Inject(1, put, func(w http.ResponseWriter, r *http.Request, forward func() (*http.Response, []byte, error)) {
+		if _, err := rival.Create(r.Context(), "epoch", []byte("7"), store.CreateOptions{}); err != nil {
+			t.Error(err)
+		}
+		fault.Reset()(w, r, forward)
+	})
+	_, err := s.Create(t.Context(), "epoch", []byte("7"), store.CreateOptions{})
+	if !errors.Is(err, store.ErrExists) {
+		t.Errorf("create: %v", err)
+	}
+}
+
+// A conflict that cannot be looked into is not called one: the object may be ours.
+func TestCreateUndecided(t *testing.T) {
+	s := faulty(t, server(t))
+	s.proxy.Inject(1, put, fault.Lose())
+	s.proxy.Inject(fault.Always, head, fault.Throttle())
+	if _, err := s.Create(t.Context(), "k", []byte("x"), store.CreateOptions{}); !store.Retryable(err) {
+		t.Errorf("create: %v", err)
+	}
+}
+
+// Attempts are bounded, and what does not get better is not tried again.
+func TestKindsAndAttempts(t *testing.T) {
+	srv := server(t)
+	for name, c := range map[string]struct {
+		trouble  fault.Behavior
+		kind     error
+		attempts int
+	}{
+		"throttled":         {fault.Throttle(), store.ErrUnavailable, attempts},
+		"reset":             {fault.Reset(), store.ErrUnavailable, attempts},
+		"too many requests": {fault.Refuse(http.StatusTooManyRequests, "SlowDown"), store.ErrUnavailable, attempts},
+		"bad gateway":       {fault.Refuse(http.StatusBadGateway, ""), store.ErrUnavailable, attempts},
+		"full":              {fault.Full(), store.ErrFull, 1},
+		"quota":             {fault.Refuse(http.StatusForbidden, "QuotaExceeded"), store.ErrFull, 1},
+		"denied":            {fault.Refuse(http.StatusForbidden, "AccessDenied"), store.ErrDenied, 1},
+		"clock":             {fault.Refuse(http.StatusForbidden, "RequestTimeTooSkewed"), store.ErrDenied, 1},
+		"no bucket":         {fault.Refuse(http.StatusNotFound, "NoSuchBucket"), store.ErrDenied, 1},
+		"unknown request":   {fault.Refuse(http.StatusNotImplemented, "NotImplemented"), store.ErrInvalid, 1},
+		"other region":      {fault.Refuse(http.StatusMovedPermanently, "PermanentRedirect"), store.ErrInvalid, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := faulty(t, srv)
+			s.proxy.Inject(fault.Always, nil, c.trouble)
+			_, err := s.Create(t.Context(), "k", []byte("x"), store.CreateOptions{})
+			var e *store.Error
+			if !errors.As(err, &e) || e.Kind != c.kind || e.Kind != store.ErrUnavailable && e.Hint == "" {
+				t.Errorf("create: %v", err)
+			}
+			if n := s.proxy.Requests(put); n != c.attempts {
+				t.Errorf("%d attempts, want %d", n, c.attempts)
+			}
+			_, err = s.Stat(t.Context(), "k", "")
+			if !errors.Is(err, c.kind) {
+				t.Errorf("stat: %v", err)
+			}
+			_, err = s.Inspect(t.Context())
+			if asked := name == "denied" || name == "unknown request"; !asked && !errors.Is(err, c.kind) || asked && err != nil {
+				t.Errorf("inspect: %v", err)
+			}
+		})
+	}
+}
+
+func TestRead(t *testing.T) {
+	s := faulty(t, server(t))
+	body := bytes.Repeat([]byte("0123456789"), 10_000)
+	if _, err := s.Create(t.Context(), "k", body, store.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		trouble fault.Behavior
+		kind    error
+	}{
+		"partial": {fault.Partial(50_000), store.ErrUnavailable},
+		"flipped": {fault.Flip(), store.ErrCorrupt},
+		"slow":    {fault.Slow(40_000, 10*time.Millisecond), nil},
+		"reset":   {fault.Reset(), nil},
+		"lost":    {fault.Lose(), nil},
+	} {
+		s.proxy.Heal()
+		s.proxy.Inject(1, get, c.trouble)
+		got, err := readAll(t.Context(), s, "k")
+		if c.kind == nil && (err != nil || !bytes.Equal(got, body)) || !errors.Is(err, c.kind) {
+			t.Errorf("%s: %d bytes, %v", name, len(got), err)
+		}
+	}
+}
+
+// A server that says nothing is given up after the configured silence, before and within a body.
+func TestSilence(t *testing.T) {
+	srv := server(t)
+	s := faulty(t, srv)
+	s.cfg.Silence, s.cfg.Attempts = 300*time.Millisecond, 2
+	s.Store = opened(t, s.cfg)
+	body := make([]byte, 1<<20)
+	if _, err := s.Create(t.Context(), "k", body, store.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for name, trouble := range map[string]fault.Behavior{"before": fault.Hang(time.Minute), "within": fault.Slow(500_000, time.Second)} {
+		s.proxy.Heal()
+		s.proxy.Inject(fault.Always, get, trouble)
+		if _, err := readAll(ctx, s, "k"); !store.Retryable(err) || ctx.Err() != nil {
+			t.Errorf("%s the body: %v", name, err)
+		}
+	}
+}
+
+// The caller's deadline ends waiting between attempts, too.
+func TestDeadline(t *testing.T) {
+	s := faulty(t, server(t))
+	s.cfg.Backoff, s.cfg.Attempts = time.Minute, 100
+	s.Store = opened(t, s.cfg)
+	s.proxy.Inject(fault.Always, nil, fault.Throttle())
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	_, err := s.Create(ctx, "k", []byte("x"), store.CreateOptions{})
+	if !errors.Is(err, context.DeadlineExceeded) || !store.Retryable(err) {
+		t.Errorf("create: %v", err)
+	}
+	if d := time.Since(start); d > 5*time.Second {
+		t.Errorf("it took %s", d)
+	}
+}
+
+// A listing goes on after trouble with one of its pages.
+func TestListThroughTrouble(t *testing.T) {
+	s := faulty(t, server(t))
+	if _, err := s.Create(t.Context(), "a/b", nil, store.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	s.proxy.Inject(2, get, fault.Throttle())
+	s.proxy.Inject(1, get, fault.Partial(20))
+	if n := s.versions(t, "a/"); n != 1 {
+		t.Errorf("%d versions", n)
+	}
+	s.proxy.Inject(fault.Always, get, fault.Throttle())
+	for _, err := range s.Folders(t.Context(), "") {
+		if !store.Retryable(err) {
+			t.Errorf("folders: %v", err)
+		}
+	}
+}
+
+func TestDenied(t *testing.T) {
+	srv := server(t)
+	good := config(t, srv, locked)
+	if _, err := opened(t, good).Create(t.Context(), "k", []byte("x"), store.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*s3.Config){
+		"no bucket": func(c *s3.Config) { c.Bucket = "no-such-bucket" },
+		"wrong secret": func(c *s3.Config) {
+			c.Credentials = static(devs3.User{AccessKey: writer.AccessKey, SecretKey: "wrong-secret"})
+		},
+		"unknown key": func(c *s3.Config) {
+			c.Credentials = static(devs3.User{AccessKey: "unknown", SecretKey: "wrong-secret"})
+		},
+		"no rights":      func(c *s3.Config) { c.Credentials = static(nobody) },
+		"no credentials": func(c *s3.Config) { c.Credentials = aws.CredentialsProviderFunc(noCredentials) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := good
+			change(&cfg)
+			s := opened(t, cfg)
+			check := func(op string, err error) {
+				t.Helper()
+				var e *store.Error
+				if !errors.As(err, &e) || e.Kind != store.ErrDenied || e.Hint == "" {
+					t.Errorf("%s: %v", op, err)
+				}
+				if err != nil && bytes.Contains([]byte(err.Error()), []byte("-secret")) {
+					t.Errorf("%s: the error gives a secret away: %v", op, err)
+				}
+			}
+			_, err := s.Create(t.Context(), "new", []byte("x"), store.CreateOptions{})
+			check("create", err)
+			_, err = s.Stat(t.Context(), "k", "")
+			check("stat", err)
+			_, err = readAll(t.Context(), s, "k")
+			check("open", err)
+			for _, err := range s.Versions(t.Context(), "") {
+				check("list", err)
+			}
+			p, err := s.Inspect(t.Context())
+			if name == "no rights" {
+				if err != nil || p.Versioning || p.ObjectLock || len(p.Unverified) != 2 {
+					t.Errorf("inspect: %+v, %v", p, err)
+				}
+				return
+			}
+			check("inspect", err)
+		})
+	}
+}
+
+func noCredentials(context.Context) (aws.Credentials, error) {
+	return aws.Credentials{}, errors.New("nothing configured")
+}
+
+func TestInspect(t *testing.T) {
+	srv := server(t)
+	for _, c := range []struct {
+		bucket devs3.Bucket
+		want   store.Properties
+	}{
+		{locked, store.Properties{Versioning: true, ObjectLock: true}},
+		{devs3.Bucket{Versioning: true}, store.Properties{Versioning: true}},
+		{devs3.Bucket{}, store.Properties{}},
+	} {
+		p, err := opened(t, config(t, srv, c.bucket)).Inspect(t.Context())
+		if err != nil || p.Versioning != c.want.Versioning || p.ObjectLock != c.want.ObjectLock || len(p.Unverified) != 0 {
+			t.Errorf("%+v: %+v, %v", c.bucket, p, err)
+		}
+	}
+}
+
+// A lock that was asked for is never left out in silence, and the server enforces the one that is set.
+func TestLock(t *testing.T) {
+	srv := server(t)
+	cfg := config(t, srv, locked)
+	o, err := opened(t, cfg).Create(t.Context(), "k", []byte("x"), store.CreateOptions{RetainUntil: time.Now().Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = srv.Client().DeleteObject(t.Context(), &awss3.DeleteObjectInput{
+		Bucket: aws.String(cfg.Bucket), Key: aws.String("k"), VersionId: aws.String(o.Version), BypassGovernanceRetention: aws.Bool(true),
+	})
+	if err == nil {
+		t.Error("the owner deleted a locked version")
+	}
+
+	cfg.LockMode = s3.LockNone
+	none := opened(t, cfg)
+	if _, err := none.Create(t.Context(), "n", []byte("x"), store.CreateOptions{RetainUntil: time.Now().Add(time.Hour)}); !errors.Is(err, store.ErrInvalid) {
+		t.Errorf("create with a lock and without a mode: %v", err)
+	}
+	free, err := none.Create(t.Context(), "n", []byte("x"), store.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := none.Extend(t.Context(), "n", free.Version, time.Now().Add(time.Hour)); !errors.Is(err, store.ErrInvalid) {
+		t.Errorf("extend without a mode: %v", err)
+	}
+
+	cfg = config(t, srv, devs3.Bucket{Versioning: true})
+	if _, err := opened(t, cfg).Create(t.Context(), "k", []byte("x"), store.CreateOptions{RetainUntil: time.Now().Add(time.Hour)}); err == nil {
+		t.Error("a bucket without Object Lock accepted a lock")
+	}
+}
+
+// A bucket without versioning has one version of a key, with a name that can be used.
+func TestUnversioned(t *testing.T) {
+	s := opened(t, config(t, server(t), devs3.Bucket{}))
+	o, err := s.Create(t.Context(), "k", []byte("x"), store.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Stat(t.Context(), "k", o.Version); err != nil {
+		t.Errorf("stat of version %q: %v", o.Version, err)
+	}
+	r, _, err := s.Open(t.Context(), "k", o.Version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	for v, err := range s.Versions(t.Context(), "") {
+		if err != nil || v.Version != o.Version {
+			t.Errorf("listed %+v, %v", v, err)
+		}
+	}
+}
+
+func TestConfig(t *testing.T) {
+	good := s3.Config{Bucket: "b", Region: "us-east-1"}
+	for name, change := range map[string]func(*s3.Config){
+		"bucket": func(c *s3.Config) { c.Bucket = "" }, "region": func(c *s3.Config) { c.Region = "" },
+		"endpoint": func(c *s3.Config) { c.Endpoint = "localhost:9000" }, "prefix": func(c *s3.Config) { c.Prefix = "../x" },
+		"lock mode": func(c *s3.Config) { c.LockMode = "legal" }, "checksum": func(c *s3.Config) { c.Checksum = "crc32" },
+		"encryption": func(c *s3.Config) { c.Encryption = "rot13" }, "key": func(c *s3.Config) { c.KMSKey = "k" },
+	} {
+		cfg := good
+		change(&cfg)
+		if _, err := s3.New(t.Context(), cfg); !errors.Is(err, store.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
