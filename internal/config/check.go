@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lifeboat-dr/lifeboat/internal/secret"
 )
@@ -173,6 +174,18 @@ func (d *decoder) size(path string, n, least, most Size) {
 	}
 }
 
+// lasts wants a duration between two bounds, which are written as in the file.
+func (d *decoder) lasts(path string, value time.Duration, least, most string) {
+	low, errLow := ParseDuration(least)
+	high, errHigh := ParseDuration(most)
+	if errLow != nil || errHigh != nil {
+		panic("config: bad bounds for " + path)
+	}
+	if value < low || value > high {
+		d.bad(path, "%s is out of range: use %s to %s", FormatDuration(value), least, most)
+	}
+}
+
 // oneOf wants one of a few words.
 func oneOf[T ~string](d *decoder, path string, word T, known ...T) {
 	if slices.Contains(known, word) {
@@ -211,3 +224,13 @@ func parent(path string) string {
 }
 
 func sorted[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }
+
+// count says how many of the conditions hold, for settings that exclude each other.
+func count(conditions ...bool) (n int) {
+	for _, c := range conditions {
+		if c {
+			n++
+		}
+	}
+	return n
+}

@@ -1,7 +1,5 @@
 package config
 
-import "time"
-
 func (d *decoder) checkVaults(c *Config) {
 	if len(c.Vaults) == 0 {
 		d.bad("vaults", "at least one vault is needed, or there is no place for backups")
@@ -47,6 +45,7 @@ func (d *decoder) checkS3(at string, s *S3) {
 	case !s.AccessKey.IsZero() && s.SecretKey.IsZero():
 		d.bad(join(at, "secret_key"), "it is needed beside access_key; leave both out to use the machine's own AWS identity")
 	}
+	oneOf(d, join(at, "checksum"), s.Checksum, ChecksumSHA256, ChecksumMD5)
 	oneOf(d, join(join(at, "sse"), "mode"), s.SSE.Mode, SSENone, SSES3, SSEKMS)
 	if s.SSE.KMSKey != "" && s.SSE.Mode != SSEKMS {
 		d.bad(join(join(at, "sse"), "kms_key"), "a key is used with mode \"aws:kms\" only")
@@ -75,25 +74,4 @@ func (d *decoder) checkLock(at string, v Vault) {
 			d.warn(join(at, "mode"), "governance locks can be lifted by whoever holds the right to; compliance cannot")
 		}
 	}
-}
-
-// lasts wants a duration between two bounds, which are written as in the file.
-func (d *decoder) lasts(path string, value time.Duration, least, most string) {
-	low, errLow := ParseDuration(least)
-	high, errHigh := ParseDuration(most)
-	if errLow != nil || errHigh != nil {
-		panic("config: bad bounds for " + path)
-	}
-	if value < low || value > high {
-		d.bad(path, "%s is out of range: use %s to %s", FormatDuration(value), least, most)
-	}
-}
-
-func count(conditions ...bool) (n int) {
-	for _, c := range conditions {
-		if c {
-			n++
-		}
-	}
-	return n
 }

@@ -30,9 +30,20 @@ type S3 struct {
 	// StorageClass is the store's own name; empty is the bucket's default.
 	StorageClass string `yaml:"storage_class"`
 	SSE          SSE    `yaml:"sse"`
-	// TrailingChecksums lets the SDK put checksums behind bodies, which some providers refuse.
-	TrailingChecksums bool `yaml:"trailing_checksums"`
+	// Checksum is what the store checks on arrival. It is always sent ahead of the body: checksums behind
+	// it are refused by some providers.
+	Checksum Checksum `yaml:"checksum"`
 }
+
+// Checksum is how a store is told what it ought to receive.
+type Checksum string
+
+// The checksums of uploads.
+const (
+	ChecksumSHA256 Checksum = "sha256"
+	// ChecksumMD5 is for stores that do not know the newer headers.
+	ChecksumMD5 Checksum = "md5"
+)
 
 // SSEMode is what the store is asked to encrypt with, besides our own encryption.
 type SSEMode string
@@ -85,5 +96,7 @@ type Lock struct {
 	// Retain is how long every object of a backup is locked, zero for LockNone.
 	Retain time.Duration `yaml:"retain"`
 }
+
+func (s *S3) defaults() { s.Checksum = ChecksumSHA256 }
 
 func (s *SSE) defaults() { s.Mode = SSENone }
