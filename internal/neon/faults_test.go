@@ -3,9 +3,13 @@ package neon
 import (
 	"context"
 	"errors"
+	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lifeboat-dr/lifeboat/internal/secret"
 )
 
 const (
@@ -157,5 +161,40 @@ func TestCancelledWhileLocked(t *testing.T) {
 	_, err := c.EnsureBranch(ctx, spec())
 	if err == nil || !strings.Contains(err.Error(), "the operator cancelled") {
 		t.Fatal(err)
+	}
+}
+
+// dialFails refuses the first connection of a write.
+type dialFails struct {
+	http.RoundTripper
+	times int
+}
+
+func (d *dialFails) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodPost && d.times > 0 {
+		d.times--
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
+	}
+	return d.RoundTripper.RoundTrip(r)
+}
+
+// What was never sent needs no looking for.
+func TestAWriteThatWasNeverSentIsRepeated(t *testing.T) {
+	f, c := newFake(t)
+	c.http.Transport = &dialFails{http.DefaultTransport, 2}
+	if _, err := c.EnsureBranch(t.Context(), BranchSpec{Project: project, Name: name, Parent: mainBranch}); err != nil {
+		t.Fatal(err)
+	}
+	if looks := f.count("GET /branches"); looks != 1 || f.count("POST branches") != 1 {
+		t.Errorf("looked %d times, created %d times", looks, f.count("POST branches"))
+	}
+}
+
+func TestAnEchoedKeyIsNotShown(t *testing.T) {
+	f, c := newFake(t)
+	c.cfg.Key = func() (secret.String, error) { return secret.New("plain-key-without-prefix"), nil }
+	f.fail(&fault{call: "GET branches", times: -1, status: 401, body: `{"code":"plain-key-without-prefix","message":"no such key: plain-key-without-prefix"}`})
+	if _, err := c.Branches(t.Context(), project); err == nil || strings.Contains(err.Error(), "plain-key") {
+		t.Error(err)
 	}
 }
