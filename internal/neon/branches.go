@@ -163,12 +163,12 @@ func checkName(op, name string) error {
 	return nil
 }
 
-// rest waits until a branch is ready.
-func (c *Client) rest(ctx context.Context, op, project, branch string) (Branch, error) {
+// rest waits until a branch is ready. One that is fresh may not be known everywhere yet.
+func (c *Client) rest(ctx context.Context, op, project, branch string, fresh bool) (Branch, error) {
 	bounded, cancel := c.bound(ctx)
 	defer cancel()
 	for {
-		b, err := c.branch(bounded, op, project, branch, true)
+		b, err := c.branch(bounded, op, project, branch, fresh)
 		if err == nil && b.settled() {
 			return b, nil
 		}

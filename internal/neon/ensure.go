@@ -59,7 +59,10 @@ func (c *Client) EnsureBranch(ctx context.Context, spec BranchSpec) (Ensured, er
 	if err != nil {
 		return Ensured{}, err
 	}
-	branch, err := c.rest(ctx, op, spec.Project, id)
+	branch, err := c.rest(ctx, op, spec.Project, id, !adopted)
+	if adopted && IsNotFound(err) {
+		return Ensured{}, &Error{Op: op, Kind: ErrBusy, Message: fmt.Sprintf("branch %s was just being deleted", id), Hint: "try again"}
+	}
 	if err != nil {
 		return Ensured{}, err
 	}

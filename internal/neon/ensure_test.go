@@ -117,6 +117,19 @@ func TestEnsureBranchRaces(t *testing.T) {
 	}
 }
 
+// A branch that goes away while it is adopted is made anew by the next try.
+func TestEnsureBranchMeetsADeletion(t *testing.T) {
+	f, c := newFake(t)
+	f.branches = append(f.branches, Branch{ID: "br-gone-000001", Project: project, Name: name, Parent: mainBranch, State: "ready"})
+	f.fail(&fault{call: "GET /operations", times: 1, status: 503, before: func() { f.branches = f.branches[:1] }})
+	if _, err := c.EnsureBranch(t.Context(), BranchSpec{Project: project, Name: name}); !errors.Is(err, ErrBusy) || !Retryable(err) {
+		t.Fatal(err)
+	}
+	if got, err := c.EnsureBranch(t.Context(), BranchSpec{Project: project, Name: name}); err != nil || got.Adopted {
+		t.Fatalf("%+v, %v", got, err)
+	}
+}
+
 func TestEnsureBranchManyAtOnce(t *testing.T) {
 	f, c := newFake(t)
 	var all sync.WaitGroup

@@ -71,7 +71,7 @@ func (c *Client) Restore(ctx context.Context, spec RestoreSpec) (Restored, error
 	if preserved.ID == spec.Branch {
 		return Restored{}, invalid(op, "%q is the name of the branch itself", spec.PreserveAs)
 	}
-	branch, err := c.rest(ctx, op, spec.Project, spec.Branch)
+	branch, err := c.rest(ctx, op, spec.Project, spec.Branch, false)
 	if err != nil {
 		return Restored{}, err
 	}
