@@ -1,0 +1,42 @@
+package activities
+
+import "time"
+
+// Alert is one message to people. Fields hold ids, counts and times, nothing else.
+type Alert struct {
+	// ID is stable over retries, so a receiver can drop repetitions.
+	ID        string            `json:"id"`
+	Kind      string            `json:"kind"`
+	Severity  string            `json:"severity"`
+	Component string            `json:"component"`
+	Site      string            `json:"site,omitempty"`
+	Title     string            `json:"title"`
+	Text      string            `json:"text"`
+	Fields    map[string]string `json:"fields,omitempty"`
+	Execution string            `json:"execution,omitempty"`
+	Time      time.Time         `json:"time"`
+}
+
+// Protection is how well each component is protected, as read from the vaults.
+type Protection struct {
+	At         time.Time             `json:"at"`
+	Components []ComponentProtection `json:"components"`
+}
+
+// ComponentProtection is one component's state.
+type ComponentProtection struct {
+	Component string `json:"component"`
+	Site      string `json:"site"`
+	// State is "ok", "late", "unverified", "none" or "unknown"; unknown means that the vault could not
+	// be read, and is never good.
+	State string `json:"state"`
+	// Backup and Verified are the newest backup and the newest verified one.
+	Backup   string `json:"backup,omitempty"`
+	Verified string `json:"verified,omitempty"`
+	// BackupPoint and VerifiedPoint are their restore points.
+	BackupPoint   time.Time     `json:"backup_point,omitzero"`
+	VerifiedPoint time.Time     `json:"verified_point,omitzero"`
+	RPO           time.Duration `json:"rpo"`
+	// Detail says in one sentence why the state is what it is.
+	Detail string `json:"detail,omitempty"`
+}

@@ -1,0 +1,114 @@
+package activities
+
+import (
+	"errors"
+	"fmt"
+
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/lifeboat-dr/lifeboat/internal/store"
+)
+
+// The durable types of errors. They stand in histories, records and alerts; a golden test pins them.
+const (
+	TypeInvalidInput  = "InvalidInput"
+	TypeNotAllowed    = "NotAllowed"
+	TypeNotFound      = "NotFound"
+	TypeConfiguration = "Configuration"
+	TypePermission    = "Permission"
+	TypeVersion       = "UnsupportedVersion"
+	TypeConflict      = "Conflict"
+	TypeNotEmpty      = "TargetNotEmpty"
+	TypeCorrupt       = "Corrupt"
+	TypeUntrusted     = "Untrusted"
+	TypeMismatch      = "Mismatch"
+	TypeSmoke         = "SmokeFailed"
+	TypeStoreFull     = "StoreFull"
+	TypeStoreDenied   = "StoreDenied"
+	TypeOutOfHistory  = "OutsideHistory"
+	TypeUnavailable   = "Unavailable"
+	TypeNoSuchChunk   = "IncompleteBackup"
+)
+
+// hinted makes an error that no retry can mend. The hint is part of the message, and stands alone in the
+// details for records and alerts.
+func hinted(kind string, cause error, hint, format string, args ...any) error {
+	message := fmt.Sprintf(format, args...)
+	if cause != nil {
+		message += ": " + cause.Error()
+	}
+	if hint != "" {
+		message += " (" + hint + ")"
+	}
+	return temporal.NewApplicationErrorWithOptions(message, kind, temporal.ApplicationErrorOptions{
+		NonRetryable: true, Cause: cause, Details: []any{hint},
+	})
+}
+
+// InvalidInput says that a request can never be right.
+func InvalidInput(format string, args ...any) error {
+	return hinted(TypeInvalidInput, nil, "", format, args...)
+}
+
+// NotAllowed says that the order does not cover the work.
+func NotAllowed(cause error, action string) error {
+	return hinted(TypeNotAllowed, cause, "an owner has to sign an order that covers it: lifeboat order sign", "%s is not allowed", action)
+}
+
+// NotFound says that what was asked for is not there.
+func NotFound(hint, format string, args ...any) error {
+	return hinted(TypeNotFound, nil, hint, format, args...)
+}
+
+// Misconfigured says that the configuration names something that cannot work.
+func Misconfigured(cause error, format string, args ...any) error {
+	return hinted(TypeConfiguration, cause, "mend the configuration and try again: lifeboat config check", format, args...)
+}
+
+// Untrusted says that a signature does not hold.
+func Untrusted(cause error, what string) error {
+	return hinted(TypeUntrusted, cause, "do not restore from it; compare the signing keys with the roster, and look at who wrote the object", "%s is not trusted", what)
+}
+
+// Corrupt says that an object is not what the manifest says.
+func Corrupt(cause error, object string) error {
+	return hinted(TypeCorrupt, cause, "restore from another vault or an older backup, and keep the object for the investigation", "object %s is damaged", object)
+}
+
+// Mismatch says that what was restored differs from what was backed up.
+func Mismatch(format string, args ...any) error {
+	return hinted(TypeMismatch, nil, "this backup is not verified; use an older verified one and keep this one for the investigation", format, args...)
+}
+
+// Incomplete says that a backup lacks a finished chunk.
+func Incomplete(cause error, what string) error {
+	return hinted(TypeNoSuchChunk, cause, "run the backup again", "%s is missing", what)
+}
+
+// fromStore gives a store's failure its type. What retrying mends is left retryable.
+func fromStore(err error, doing string) error {
+	var failed *store.Error
+	if err == nil || !errors.As(err, &failed) {
+		return err
+	}
+	kind := ""
+	switch {
+	case errors.Is(err, store.ErrDenied):
+		kind = TypeStoreDenied
+	case errors.Is(err, store.ErrFull):
+		kind = TypeStoreFull
+	case errors.Is(err, store.ErrNotFound):
+		kind = TypeNotFound
+	case errors.Is(err, store.ErrCorrupt):
+		kind = TypeCorrupt
+	case errors.Is(err, store.ErrExists):
+		kind = TypeConflict
+	case errors.Is(err, store.ErrInvalid):
+		kind = TypeInvalidInput
+	default:
+		return temporal.NewApplicationErrorWithOptions(doing+": "+err.Error(), TypeUnavailable, temporal.ApplicationErrorOptions{Cause: err})
+	}
+	return temporal.NewApplicationErrorWithOptions(doing+": "+err.Error(), kind, temporal.ApplicationErrorOptions{
+		NonRetryable: true, Cause: err, Details: []any{failed.Hint},
+	})
+}

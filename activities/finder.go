@@ -1,0 +1,240 @@
+package activities
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/lifeboat-dr/lifeboat/internal/manifest"
+	"github.com/lifeboat-dr/lifeboat/internal/signature"
+	"github.com/lifeboat-dr/lifeboat/internal/store"
+)
+
+// ErrNoBackup says that a vault holds no backup that was asked for.
+var ErrNoBackup = errors.New("no such backup")
+
+// Finder reads a vault's manifests and records, and believes only those that are validly signed. It
+// needs nothing but the vault: no Temporal, and no key that opens backups.
+type Finder struct {
+	Signers *signature.Verifier
+}
+
+// Backup is a backup whose manifest's signature holds.
+type Backup struct {
+	Envelope manifest.Envelope
+	// SHA256 is the digest of the manifest object, in hex.
+	SHA256 string
+	// Version is the version of the manifest object that was believed.
+	Version string
+	// Signer is who signed it.
+	Signer string
+}
+
+// Load reads one backup. Of several versions of a manifest the oldest validly signed one holds: a lock
+// keeps a version, not a name, so whoever comes later cannot change what a backup is.
+func (f *Finder) Load(ctx context.Context, c *Component, id string) (*Backup, error) {
+	if !manifest.ValidBackupID(id) {
+		return nil, InvalidInput("%q is not a backup id such as 20261123T020000Z-k3v7qa", id)
+	}
+	key := manifest.ManifestKey(c.Name, id)
+	var refused error
+	for version, err := range c.Vault.Store.Versions(ctx, key) {
+		if err != nil {
+			return nil, fromStore(err, "look for manifest")
+		}
+		if version.Key != key || version.DeleteMarker {
+			continue
+		}
+		b, err := f.open(ctx, c, id, version)
+		if err == nil {
+			return b, nil
+		}
+		if store.Retryable(err) || ctx.Err() != nil {
+			return nil, fromStore(err, "read manifest")
+		}
+		refused = errors.Join(refused, err)
+	}
+	if refused != nil {
+		return nil, Untrusted(refused, "manifest "+key)
+	}
+	return nil, fmt.Errorf("%w: %s in vault %s", ErrNoBackup, id, c.Vault.Name)
+}
+
+func (f *Finder) open(ctx context.Context, c *Component, id string, version store.Object) (*Backup, error) {
+	var envelope manifest.Envelope
+	data, signer, err := f.document(ctx, c.Vault.Store, version, signature.Manifest, &envelope)
+	if err != nil {
+		return nil, err
+	}
+	if envelope.Component != c.Name || envelope.Backup != id {
+		return nil, fmt.Errorf("manifest %s speaks of backup %s of %s", version.Key, envelope.Backup, envelope.Component)
+	}
+	if err := envelope.Validate(); err != nil {
+		return nil, fmt.Errorf("manifest %s: %w", version.Key, err)
+	}
+	sum := sha256.Sum256(data)
+	return &Backup{Envelope: envelope, SHA256: hex.EncodeToString(sum[:]), Version: version.Version, Signer: signer}, nil
+}
+
+// document reads a signed document and decodes it when its signature holds at the time the store has
+// for it: a key that was revoked later was good then.
+func (f *Finder) document(ctx context.Context, s store.Store, version store.Object, namespace signature.Namespace, into any) (data []byte, signer string, err error) {
+	data, err = readVersion(ctx, s, version.Key, version.Version)
+	if err != nil {
+		return nil, "", err
+	}
+	doc, err := manifest.ParseDocument(data)
+	if err != nil {
+		return nil, "", fmt.Errorf("parse %s: %w", version.Key, err)
+	}
+	signer, err = f.Signers.Verify(namespace, []byte(doc.Signed), []byte(doc.Signature), version.Modified)
+	if err != nil {
+		return nil, "", fmt.Errorf("check signature of %s: %w", version.Key, err)
+	}
+	if err := manifest.Decode([]byte(doc.Signed), into); err != nil {
+		return nil, "", fmt.Errorf("parse %s: %w", version.Key, err)
+	}
+	return data, signer, nil
+}
+
+// Backups goes through a component's backups from the newest to the oldest. Folders without a valid
+// manifest are no backups and are passed over; refused tells of manifests that are not trusted.
+func (f *Finder) Backups(ctx context.Context, c *Component, refused func(id string, err error)) iter.Seq2[*Backup, error] {
+	return func(yield func(*Backup, error) bool) {
+		ids := []string{}
+		for id, err := range c.Vault.Store.Folders(ctx, manifest.BackupsPrefix(c.Name)) {
+			if err != nil {
+				yield(nil, fromStore(err, "list backups"))
+				return
+			}
+			if manifest.ValidBackupID(id) {
+				ids = append(ids, id)
+			}
+		}
+		for _, id := range slices.Backward(ids) {
+			b, err := f.Load(ctx, c, id)
+			switch {
+			case err == nil:
+				if !yield(b, nil) {
+					return
+				}
+			case errors.Is(err, ErrNoBackup):
+			case typeOf(err) == TypeUntrusted:
+				if refused != nil {
+					refused(id, err)
+				}
+			default:
+				yield(nil, err)
+				return
+			}
+		}
+	}
+}
+
+// Newest is the newest backup, verified or not.
+func (f *Finder) Newest(ctx context.Context, c *Component) (*Backup, error) {
+	for b, err := range f.Backups(ctx, c, nil) {
+		return b, err
+	}
+	return nil, fmt.Errorf("%w: component %s has none in vault %s", ErrNoBackup, c.Name, c.Vault.Name)
+}
+
+// NewestVerified is the newest backup that was restored and compared.
+func (f *Finder) NewestVerified(ctx context.Context, c *Component) (*Backup, error) {
+	for b, err := range f.Backups(ctx, c, nil) {
+		if err != nil {
+			return nil, err
+		}
+		record, err := f.Verified(ctx, c, b)
+		if err != nil {
+			return nil, err
+		}
+		if record != nil {
+			return b, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: component %s has no verified one in vault %s", ErrNoBackup, c.Name, c.Vault.Name)
+}
+
+// Verified is the newest record that a backup was restored and compared, nil when there is none. A
+// record of another manifest, or one whose signature does not hold, is no record.
+func (f *Finder) Verified(ctx context.Context, c *Component, b *Backup) (*manifest.Verified, error) {
+	var newest *manifest.Verified
+	for version, err := range c.Vault.Store.Versions(ctx, manifest.VerifiedPrefix(c.Name, b.Envelope.Backup)) {
+		if err != nil {
+			return nil, fromStore(err, "look for verifications")
+		}
+		if version.DeleteMarker {
+			continue
+		}
+		var record manifest.Verified
+		_, _, err := f.document(ctx, c.Vault.Store, version, signature.Manifest, &record)
+		if store.Retryable(err) || ctx.Err() != nil {
+			return nil, fromStore(err, "read verification")
+		}
+		if err == nil && record.Backup == b.Envelope.Backup && record.Manifest == b.SHA256 && record.Dropped &&
+			(newest == nil || record.Finished.After(newest.Finished)) {
+			newest = &record
+		}
+	}
+	return newest, nil
+}
+
+// readAll reads the current version of a small object.
+func readAll(ctx context.Context, s store.Store, key string) ([]byte, error) {
+	return readVersion(ctx, s, key, "")
+}
+
+func readVersion(ctx context.Context, s store.Store, key, version string) ([]byte, error) {
+	r, _, err := s.Open(ctx, key, version)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	data, err := io.ReadAll(io.LimitReader(r, store.MaxBody+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > store.MaxBody {
+		return nil, fmt.Errorf("read object %s: it is larger than %d bytes", key, store.MaxBody)
+	}
+	return data, nil
+}
+
+// signed renders a document, signs it and returns its bytes.
+func signed(signer *signature.Signer, namespace signature.Namespace, value any) ([]byte, error) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return nil, fmt.Errorf("render document: %w", err)
+	}
+	armored, err := signer.Sign(namespace, text)
+	if err != nil {
+		return nil, fmt.Errorf("sign document: %w", err)
+	}
+	return manifest.Document{Signed: string(text), Signature: string(armored)}.Bytes()
+}
+
+// firstLock is the lock of objects when they are first written, before it is known that the backup they
+// belong to will exist.
+func (v Vault) firstLock(backup string) time.Time {
+	const first = 30 * 24 * time.Hour
+	return v.lock(backup, min(first, v.Retain))
+}
+
+// fullLock is the lock of objects of a backup that exists.
+func (v Vault) fullLock(backup string) time.Time { return v.lock(backup, v.Retain) }
+
+func (v Vault) lock(backup string, keep time.Duration) time.Time {
+	began, err := manifest.BackupTime(backup)
+	if err != nil || keep <= 0 {
+		return time.Time{}
+	}
+	return began.Add(keep)
+}

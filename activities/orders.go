@@ -1,0 +1,45 @@
+package activities
+
+import (
+	"time"
+
+	"github.com/lifeboat-dr/lifeboat/internal/plan"
+	"github.com/lifeboat-dr/lifeboat/internal/roster"
+	"github.com/lifeboat-dr/lifeboat/internal/signature"
+)
+
+// Orders checks, in every activity that changes something, that an order of the owners allows it.
+// Workflow code is no border: whoever owns the namespace can start any activity with any input.
+type Orders struct {
+	Application string
+	// Standing is the configuration's signed order; its signatures are checked at every use, so that a
+	// key that is no longer valid stops the work.
+	Standing *roster.Signed
+	Owners   *signature.Verifier
+	// Required is how many distinct owners must have signed.
+	Required int
+	// Now is the clock; nil means the system's.
+	Now func() time.Time
+}
+
+// Check returns nil when the guard's order allows action. Its error is of type NotAllowed.
+func (o *Orders) Check(g plan.Guard, action plan.Action) error {
+	now := time.Now()
+	if o.Now != nil {
+		now = o.Now()
+	}
+	if g.Execution == "" || g.Step == "" || g.Target == "" {
+		return InvalidInput("the guard is incomplete: execution %q, step %q, target %q", g.Execution, g.Step, g.Target)
+	}
+	if g.Order != o.Standing.Digest() {
+		return hinted(TypeNotAllowed, nil, "the order was replaced while the execution ran: start it again", "%s is not allowed: the guard names another order", action)
+	}
+	order, err := o.Standing.Open(o.Owners, o.Required, now)
+	if err != nil {
+		return NotAllowed(err, string(action))
+	}
+	if err := order.Allows(g, o.Application, action, now); err != nil {
+		return NotAllowed(err, string(action))
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+package activities
+
+import (
+	"time"
+
+	"github.com/lifeboat-dr/lifeboat/internal/manifest"
+	"github.com/lifeboat-dr/lifeboat/internal/plan"
+)
+
+// FindBackupInput names a backup: an id, "latest" or "latest-verified".
+type FindBackupInput struct {
+	Component string `json:"component"`
+	Backup    string `json:"backup"`
+}
+
+// Found is a backup whose manifest was read from the vault and whose signature holds.
+type Found struct {
+	Backup string          `json:"backup"`
+	SHA256 string          `json:"sha256"`
+	Point  manifest.Point  `json:"point"`
+	Totals manifest.Totals `json:"totals"`
+	// Batches are the ends (exclusive) of runs of chunks, each one activity's work.
+	Batches []int `json:"batches"`
+	// Verified says that an earlier restore of this very manifest was compared and equal.
+	Verified bool `json:"verified"`
+}
+
+// TargetKind says what is restored into.
+type TargetKind string
+
+const (
+	// ScratchTarget is a database of our own that is dropped after it was compared.
+	ScratchTarget TargetKind = "scratch"
+	// BranchTarget is a new Neon branch of our own that stays.
+	BranchTarget TargetKind = "branch"
+	// NamedTarget is a database that the configuration names under targets; it must be empty.
+	NamedTarget TargetKind = "target"
+)
+
+// Target is where a restore goes. It holds names only; workers find the way there themselves.
+type Target struct {
+	Kind TargetKind `json:"kind"`
+	// Name is the target's name in the configuration, for a NamedTarget.
+	Name string `json:"name,omitempty"`
+	Site string `json:"site,omitempty"`
+	// Branch is the name of the branch, for a BranchTarget.
+	Branch   string `json:"branch,omitempty"`
+	Database string `json:"database,omitempty"`
+}
+
+// TargetInput is what every activity on a restore target gets.
+type TargetInput struct {
+	plan.Guard `json:"guard"`
+	Component  string `json:"component"`
+	Backup     string `json:"backup"`
+	Target     Target `json:"target"`
+}
+
+// LoadChunksInput asks that the chunks [From, To) be loaded.
+type LoadChunksInput struct {
+	TargetInput
+	From int `json:"from"`
+	To   int `json:"to"`
+}
+
+// Restored tells what the schema restore had to leave out.
+type Restored struct {
+	// Waived counts entries that an unprivileged owner cannot restore; their list is in the vault's record.
+	Waived int `json:"waived"`
+}
+
+// Compared is the outcome of a comparison. It never holds a value of the data.
+type Compared struct {
+	Checks []manifest.Check `json:"checks"`
+}
+
+// RecordVerifiedInput is a successful verification that is to leave a signed record.
+type RecordVerifiedInput struct {
+	plan.Guard `json:"guard"`
+	Verified   manifest.Verified `json:"verified"`
+}

@@ -1,0 +1,103 @@
+// Package roster knows who may decide: today the owners who sign the standing order that routine work
+// leans on. It checks signatures; what an order allows is arithmetic of package plan.
+package roster
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lifeboat-dr/lifeboat/internal/plan"
+	"github.com/lifeboat-dr/lifeboat/internal/signature"
+)
+
+// maxOrder bounds a signed order in bytes: it is one page of text.
+const maxOrder = 64 << 10
+
+// Signed is an order with its owners' signatures, each an SSHSIG over the exact text of Order in the
+// namespace of orders, so that `jq -j .signed | ssh-keygen -Y verify` checks it.
+type Signed struct {
+	Order      string   `json:"signed"`
+	Signatures []string `json:"signatures"`
+}
+
+// Sign adds an owner's signature to the text of an order.
+func (s *Signed) Sign(signer *signature.Signer) error {
+	armored, err := signer.Sign(signature.Order, []byte(s.Order))
+	if err != nil {
+		return fmt.Errorf("sign order: %w", err)
+	}
+	s.Signatures = append(s.Signatures, string(armored))
+	return nil
+}
+
+// NewSigned renders an order as the text that owners sign.
+func NewSigned(order plan.Order) (*Signed, error) {
+	if err := order.Validate(); err != nil {
+		return nil, fmt.Errorf("check order: %w", err)
+	}
+	text, err := json.MarshalIndent(order, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("render order: %w", err)
+	}
+	return &Signed{Order: string(text)}, nil
+}
+
+// Digest identifies an order: the SHA-256 of its text, in hex.
+func (s *Signed) Digest() string {
+	sum := sha256.Sum256([]byte(s.Order))
+	return hex.EncodeToString(sum[:])
+}
+
+// ParseSigned reads a signed order without trusting it.
+func ParseSigned(data []byte) (*Signed, error) {
+	if len(data) > maxOrder {
+		return nil, fmt.Errorf("parse order: %d bytes are too many for an order", len(data))
+	}
+	var s Signed
+	if err := strict(data, &s); err != nil {
+		return nil, fmt.Errorf("parse order: %w", err)
+	}
+	return &s, nil
+}
+
+// Open returns the order when at least required distinct owners signed it and their keys hold at time now.
+func (s *Signed) Open(owners *signature.Verifier, required int, now time.Time) (plan.Order, error) {
+	signed := map[string]bool{}
+	var refused []error
+	for _, armored := range s.Signatures {
+		who, err := owners.Verify(signature.Order, []byte(s.Order), []byte(armored), now)
+		if err != nil {
+			refused = append(refused, err)
+			continue
+		}
+		signed[who] = true
+	}
+	if len(signed) < max(1, required) {
+		return plan.Order{}, errors.Join(fmt.Errorf("the order is signed by %d owners, %d are needed", len(signed), max(1, required)), errors.Join(refused...))
+	}
+	var order plan.Order
+	if err := strict([]byte(s.Order), &order); err != nil {
+		return plan.Order{}, fmt.Errorf("parse order: %w", err)
+	}
+	if err := order.Validate(); err != nil {
+		return plan.Order{}, fmt.Errorf("check order: %w", err)
+	}
+	return order, nil
+}
+
+func strict(data []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return err
+	}
+	if d.More() {
+		return errors.New("text after the end")
+	}
+	return nil
+}

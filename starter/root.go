@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+// execute runs one command line and returns its exit code.
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	a := &app{stdout: stdout, stderr: stderr}
+	root := newRoot(a)
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		fmt.Fprintln(stderr, "lifeboat:", readable(err))
+	}
+	return exitCode(err)
+}
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "lifeboat",
+		Short: "Backups that are proven restorable, and the way back on the worst day",
+		Long: `Lifeboat backs up PostgreSQL databases into locked, encrypted vaults, restores every backup once to
+prove that it can be, and tells people when that has not happened.
+
+Try it on this machine, with nothing set up:  lifeboat demo`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.PersistentFlags().StringVarP(&a.configPath, "config", "c", "", "configuration `file` (default $LIFEBOAT_CONFIG, else lifeboat.yaml)")
+	root.PersistentFlags().StringVarP(&a.output, "output", "o", "text", "`text` or json")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if a.output != "text" && a.output != "json" {
+			return failWith(exitUsage, "--output %q: use text or json", a.output)
+		}
+		return nil
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return failWith(exitUsage, "%w\nsee: %s --help", err, cmd.CommandPath())
+	})
+	root.AddGroup(
+		&cobra.Group{ID: "daily", Title: "Backups and restores:"},
+		&cobra.Group{ID: "setup", Title: "Setting up:"},
+		&cobra.Group{ID: "try", Title: "Trying it:"},
+	)
+	addTo(root, "daily", newBackup(a), newBackups(a), newVerify(a), newRestore(a), newStatus(a), newSchedule(a))
+	addTo(root, "setup", newKeygen(a), newOrder(a), newConfig(a))
+	addTo(root, "try", newDev(a), newDemo(a))
+	root.AddCommand(newVersion(a))
+	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesText})
+	usageErrors(root)
+	return root
+}
+
+func addTo(root *cobra.Command, group string, commands ...*cobra.Command) {
+	for _, c := range commands {
+		c.GroupID = group
+		root.AddCommand(c)
+	}
+}
+
+// usageErrors makes wrong arguments end in exitUsage, like wrong flags do.
+func usageErrors(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return failWith(exitUsage, "%w\nsee: %s --help", err, c.CommandPath())
+			}
+			return nil
+		}
+	}
+	for _, child := range cmd.Commands() {
+		usageErrors(child)
+	}
+}
+
+// readable strips what Temporal puts around an error that a person has to act upon.
+func readable(err error) string {
+	text := err.Error()
+	for _, cut := range []string{" (type: ", ", retryable: "} {
+		if i := strings.LastIndex(text, cut); i > 0 && strings.Contains(text, "workflow execution error") {
+			text = text[:i]
+		}
+	}
+	return text
+}

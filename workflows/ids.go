@@ -1,0 +1,52 @@
+package workflows
+
+import (
+	"strings"
+	"time"
+)
+
+// Queue is where workflows run, and activities that any worker can do.
+const Queue = "lifeboat"
+
+// SiteQueue is where the activities of one site run: its workers hold that site's credentials. An empty
+// site gives Queue.
+func SiteQueue(site string) string {
+	if site == "" {
+		return Queue
+	}
+	return Queue + "-" + site
+}
+
+// Workflow ids are for people who read a list at night: kind, component, then what tells runs apart.
+
+// BackupID is the workflow id of a backup that somebody starts at t. Schedules append their own time.
+func BackupID(component string, t time.Time) string {
+	return "backup/" + component + "/" + stamp(t)
+}
+
+// VerifyID is the workflow id of a verification: one at a time for each backup.
+func VerifyID(component, backup string) string { return "verify/" + component + "/" + backup }
+
+// RestoreID is the workflow id of a restore: one at a time for each target.
+func RestoreID(component, target string) string { return "restore/" + component + "/" + target }
+
+// ScheduleID is the id of the schedule with this name in the configuration.
+func ScheduleID(name string) string { return "lifeboat/" + name }
+
+// ScheduledID is the workflow id that a schedule's runs begin with; Temporal appends the time.
+func ScheduledID(kind, component, schedule string) string {
+	if component == "" {
+		return kind + "/" + schedule
+	}
+	return kind + "/" + component + "/" + schedule
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("20060102T150405Z") }
+
+// scratchName is the database a verification restores into: within PostgreSQL's 63 bytes, and never
+// equal to another run's.
+func scratchName(backup, run string) string {
+	id := strings.ToLower(strings.ReplaceAll(backup, "-", "_"))
+	run = strings.ReplaceAll(run, "-", "")
+	return "lifeboat_scratch_" + id + "_" + run[:8]
+}

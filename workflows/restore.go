@@ -1,0 +1,120 @@
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/lifeboat-dr/lifeboat/activities"
+	"github.com/lifeboat-dr/lifeboat/internal/manifest"
+	"github.com/lifeboat-dr/lifeboat/internal/plan"
+)
+
+// restoreSteps are the steps that every restore shows.
+var restoreSteps = []string{"Open", "Tables", "Load", "Constraints", "Compare"}
+
+// restore brings one backup into one target, which verification and RestoreBackup share.
+type restore struct {
+	component   string
+	found       activities.Found
+	target      activities.Target
+	connections int
+	budget      time.Duration
+	progress    *progress
+	guard       func(workflow.Context, string) plan.Guard
+	loaded      activities.Copied
+}
+
+// run restores and compares. Until everything is equal the target stays marked as incomplete.
+//
+//  1. Open the target; one that is not empty is refused.
+//  2. Create the tables, without indexes and constraints.
+//  3. Load all chunks, each with its marker in one transaction.
+//  4. Create indexes, then constraints and triggers; refresh views, set sequences.
+//  5. Read everything back and compare; only then remove the mark.
+func (r *restore) run(ctx workflow.Context) ([]manifest.Check, error) {
+	var restores *activities.Restores
+	r.progress.start(ctx, "Open")
+	if err := workflow.ExecuteActivity(control.on(ctx, r.target.Site, "Open the target"), restores.OpenTarget, r.input(ctx, "open")).Get(ctx, &r.target); err != nil {
+		return nil, err
+	}
+	r.progress.done(ctx, "Open", "%s %s", r.target.Kind, r.target.Database)
+
+	r.progress.start(ctx, "Tables")
+	if err := workflow.ExecuteActivity(bulk.within(r.budget).on(ctx, r.target.Site, "Create the tables"), restores.CreateTables, r.input(ctx, "tables")).Get(ctx, nil); err != nil {
+		return nil, err
+	}
+	r.progress.done(ctx, "Tables", "%d tables", r.found.Totals.Tables)
+
+	if err := r.load(ctx); err != nil {
+		return nil, err
+	}
+
+	r.progress.start(ctx, "Constraints")
+	var restored activities.Restored
+	if err := workflow.ExecuteActivity(bulk.within(r.budget).on(ctx, r.target.Site, "Create indexes and constraints"), restores.CreateConstraints, r.input(ctx, "constraints")).Get(ctx, &restored); err != nil {
+		return nil, err
+	}
+	r.progress.done(ctx, "Constraints", "%d entries waived", restored.Waived)
+
+	r.progress.start(ctx, "Compare")
+	var compared activities.Compared
+	if err := workflow.ExecuteActivity(bulk.within(r.budget).on(ctx, r.target.Site, "Compare with the backup"), restores.CompareTarget, r.input(ctx, "compare")).Get(ctx, &compared); err != nil {
+		return nil, err
+	}
+	r.progress.done(ctx, "Compare", "%d checks equal", len(compared.Checks))
+	return compared.Checks, nil
+}
+
+func (r *restore) load(ctx workflow.Context) error {
+	var restores *activities.Restores
+	r.progress.start(ctx, "Load")
+	batches := r.found.Batches
+	err := fanOut(ctx, r.connections, len(batches), func(ctx workflow.Context, i int) error {
+		from, to := batchBounds(batches, i)
+		var loaded activities.Copied
+		err := workflow.ExecuteActivity(bulk.within(r.budget).on(ctx, r.target.Site, summaryOfChunks("Load", from, to, r.found.Totals.Chunks)), restores.LoadChunks, activities.LoadChunksInput{
+			TargetInput: r.input(ctx, "load"), From: from, To: to,
+		}).Get(ctx, &loaded)
+		if err != nil {
+			return err
+		}
+		r.loaded = r.loaded.Add(loaded)
+		r.progress.note(ctx, "Load", "%d of %d chunks, %d rows", r.loaded.Chunks, r.found.Totals.Chunks, r.loaded.Rows)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	r.progress.done(ctx, "Load", "%d chunks, %d rows", r.loaded.Chunks, r.loaded.Rows)
+	return nil
+}
+
+// smoke runs the component's own queries against what was restored.
+func (r *restore) smoke(ctx workflow.Context) ([]manifest.Check, error) {
+	var restores *activities.Restores
+	r.progress.start(ctx, "Smoke")
+	var compared activities.Compared
+	if err := workflow.ExecuteActivity(bulk.within(r.budget).on(ctx, r.target.Site, "Run the smoke queries"), restores.SmokeTarget, r.input(ctx, "smoke")).Get(ctx, &compared); err != nil {
+		return nil, err
+	}
+	r.progress.done(ctx, "Smoke", "%d queries", len(compared.Checks))
+	return compared.Checks, nil
+}
+
+// drop removes a scratch database, also for a cancelled execution.
+func (r *restore) drop(ctx workflow.Context) error {
+	ctx, cancel := workflow.NewDisconnectedContext(ctx)
+	defer cancel()
+	var restores *activities.Restores
+	r.progress.start(ctx, "Drop")
+	if err := workflow.ExecuteActivity(cleanup.on(ctx, r.target.Site, "Drop the scratch database"), restores.DropTarget, r.input(ctx, "drop")).Get(ctx, nil); err != nil {
+		return err
+	}
+	r.progress.done(ctx, "Drop", "%s is gone", r.target.Database)
+	return nil
+}
+
+func (r *restore) input(ctx workflow.Context, step string) activities.TargetInput {
+	return activities.TargetInput{Guard: r.guard(ctx, step), Component: r.component, Backup: r.found.Backup, Target: r.target}
+}

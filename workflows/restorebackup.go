@@ -1,0 +1,121 @@
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/lifeboat-dr/lifeboat/activities"
+	"github.com/lifeboat-dr/lifeboat/internal/manifest"
+	"github.com/lifeboat-dr/lifeboat/internal/plan"
+)
+
+// RestoreInput asks that a backup be brought into a target.
+type RestoreInput struct {
+	Component string `json:"component"`
+	// Backup is an id, "latest" or "latest-verified".
+	Backup string            `json:"backup"`
+	Target activities.Target `json:"target"`
+}
+
+// RestoreResult says what was restored, and where.
+type RestoreResult struct {
+	Backup string            `json:"backup"`
+	Point  manifest.Point    `json:"point"`
+	Target activities.Target `json:"target"`
+	Rows   int64             `json:"rows"`
+	Checks []manifest.Check  `json:"checks"`
+	// WasVerified says that the backup had been verified before.
+	WasVerified bool          `json:"was_verified"`
+	Took        time.Duration `json:"took"`
+}
+
+// RestoreBackup restores a backup into an empty database or a new branch, and compares it.
+//
+// A failure leaves the target as it is, marked as incomplete, so that the same restore can go on; a
+// target that holds anything else is refused before anything is written.
+func RestoreBackup(ctx workflow.Context, in RestoreInput) (*RestoreResult, error) {
+	if err := in.validate(); err != nil {
+		return nil, err
+	}
+	r := restoreBackup{in: in, started: workflow.Now(ctx)}
+	result, err := r.run(ctx)
+	c := conclusion{kind: KindRestore, component: in.Component, backup: r.found.Backup, site: r.settings.Site, started: r.started, guard: standing(ctx, "record", in.Component, r.settings.Order)}
+	c.conclude(ctx, err)
+	return result, err
+}
+
+func (in RestoreInput) validate() error {
+	if !manifest.ValidComponent(in.Component) {
+		return activities.InvalidInput("component %q: use the name that the configuration gives it", in.Component)
+	}
+	switch in.Target.Kind {
+	case activities.BranchTarget:
+		if in.Target.Site == "" {
+			return activities.InvalidInput("a restore into a new branch needs the site whose project gets the branch: --to branch:SITE")
+		}
+	case activities.NamedTarget:
+		if in.Target.Name == "" {
+			return activities.InvalidInput("a restore into a database needs its name under targets in the configuration: --to target:NAME")
+		}
+	default:
+		return activities.InvalidInput("target %q is not known: use branch:SITE or target:NAME", in.Target.Kind)
+	}
+	return nil
+}
+
+type restoreBackup struct {
+	in       RestoreInput
+	started  time.Time
+	settings activities.Settings
+	found    activities.Found
+}
+
+func (r *restoreBackup) run(ctx workflow.Context) (*RestoreResult, error) {
+	var err error
+	if r.settings, err = describe(ctx, r.in.Component); err != nil {
+		return nil, err
+	}
+	if r.found, err = findBackup(ctx, r.settings.Site, r.in.Component, r.in.Backup); err != nil {
+		return nil, err
+	}
+	target, err := r.target(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := setSite(ctx, target.Site); err != nil {
+		return nil, err
+	}
+	shown := newProgress(r.in.Component, r.found.Backup, restoreSteps...)
+	inner := restore{component: r.in.Component, found: r.found, target: target, connections: r.settings.Connections, budget: r.settings.Budget, progress: &shown, guard: r.guard}
+	checks, err := inner.run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &RestoreResult{
+		Backup: r.found.Backup, Point: r.found.Point, Target: inner.target, Rows: inner.loaded.Rows, Checks: checks,
+		WasVerified: r.found.Verified, Took: workflow.Now(ctx).Sub(r.started),
+	}, nil
+}
+
+// target fills in what the configuration or this execution decides.
+func (r *restoreBackup) target(ctx workflow.Context) (activities.Target, error) {
+	target := r.in.Target
+	if target.Kind == activities.BranchTarget {
+		// One branch per run, so that a second restore of the same backup does not meet the first one's.
+		target.Branch = "lifeboat/" + r.found.Backup + "/restore-" + stamp(r.started)
+		return target, nil
+	}
+	var components *activities.Components
+	err := workflow.ExecuteActivity(lookup.on(ctx, "", "Read the configuration of target "+target.Name), components.DescribeTarget, target).Get(ctx, &target)
+	return target, err
+}
+
+// guard names the target where the standing order has to name it, and the component otherwise.
+func (r *restoreBackup) guard(ctx workflow.Context, step string) plan.Guard {
+	name := r.in.Component
+	if r.in.Target.Kind == activities.NamedTarget {
+		name = r.in.Target.Name
+	}
+	return standing(ctx, step, name, r.settings.Order)
+}

@@ -1,0 +1,128 @@
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/lifeboat-dr/lifeboat/activities"
+	"github.com/lifeboat-dr/lifeboat/internal/manifest"
+	"github.com/lifeboat-dr/lifeboat/internal/plan"
+)
+
+// VerifyInput asks that a backup be restored into a scratch database and compared.
+type VerifyInput struct {
+	Component string `json:"component"`
+	// Backup is an id, "latest" or "latest-verified".
+	Backup string `json:"backup"`
+}
+
+// VerifyResult says what was compared. A backup whose verification has no result is not verified.
+type VerifyResult struct {
+	Backup string           `json:"backup"`
+	Point  manifest.Point   `json:"point"`
+	Record string           `json:"record"`
+	Checks []manifest.Check `json:"checks"`
+	Took   time.Duration    `json:"took"`
+}
+
+// Verify proves that a backup can be restored.
+//
+//  1. Find it in the vault and check its signature.
+//  2. Restore it into a scratch database of our own.
+//  3. Compare every fingerprint and run the component's smoke queries.
+//  4. Drop the scratch database, in every case.
+//  5. Write the signed record; only that makes the restore point a verified one.
+func Verify(ctx workflow.Context, in VerifyInput) (*VerifyResult, error) {
+	if !manifest.ValidComponent(in.Component) {
+		return nil, activities.InvalidInput("component %q: use the name that the configuration gives it", in.Component)
+	}
+	v := verify{in: in, started: workflow.Now(ctx)}
+	result, err := v.run(ctx)
+	c := conclusion{kind: KindVerify, component: in.Component, backup: v.found.Backup, site: v.settings.Site, started: v.started, guard: v.guard(ctx, "record")}
+	c.conclude(ctx, err)
+	return result, err
+}
+
+type verify struct {
+	in       VerifyInput
+	started  time.Time
+	settings activities.Settings
+	found    activities.Found
+	progress progress
+}
+
+func (v *verify) run(ctx workflow.Context) (*VerifyResult, error) {
+	var err error
+	if v.settings, err = describe(ctx, v.in.Component); err != nil {
+		return nil, err
+	}
+	if err := setSite(ctx, v.settings.ScratchSite); err != nil {
+		return nil, err
+	}
+	if v.settings.ScratchSite == "" {
+		return nil, activities.InvalidInput("component %s has no scratch place: set verify.scratch in the configuration", v.in.Component)
+	}
+	if v.found, err = findBackup(ctx, v.settings.Site, v.in.Component, v.in.Backup); err != nil {
+		return nil, err
+	}
+	v.progress = newProgress(v.in.Component, v.found.Backup, append(restoreSteps, "Smoke", "Drop", "Record")...)
+
+	record, err := v.restoreAndCompare(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v.progress.start(ctx, "Record")
+	record.Dropped, record.Finished = true, workflow.Now(ctx)
+	var records *activities.Records
+	var key string
+	err = workflow.ExecuteActivity(lookup.on(ctx, v.settings.Site, "Sign and write the verification"), records.RecordVerified, activities.RecordVerifiedInput{
+		Guard: v.guard(ctx, "verified"), Verified: record,
+	}).Get(ctx, &key)
+	if err != nil {
+		return nil, err
+	}
+	v.progress.done(ctx, "Record", "`%s`", key)
+	return &VerifyResult{Backup: v.found.Backup, Point: v.found.Point, Record: key, Checks: record.Checks, Took: record.Finished.Sub(v.started)}, nil
+}
+
+// restoreAndCompare leaves no scratch database behind, whatever happens. A scratch database that could
+// not be dropped fails the verification: patients' data would lie about unseen.
+func (v *verify) restoreAndCompare(ctx workflow.Context) (record manifest.Verified, err error) {
+	target := activities.Target{
+		Kind: activities.ScratchTarget, Site: v.settings.ScratchSite,
+		Database: scratchName(v.found.Backup, workflow.GetInfo(ctx).WorkflowExecution.RunID),
+	}
+	r := restore{component: v.in.Component, found: v.found, target: target, connections: v.settings.Connections, budget: v.settings.Budget, progress: &v.progress, guard: v.guard}
+	defer func() {
+		dropErr := r.drop(ctx)
+		if err == nil {
+			err = dropErr
+		}
+	}()
+
+	checks, err := r.run(ctx)
+	if err != nil {
+		return record, err
+	}
+	smoke, err := r.smoke(ctx)
+	if err != nil {
+		return record, err
+	}
+	return manifest.Verified{
+		Format: manifest.Format, Component: v.in.Component, Backup: v.found.Backup, Manifest: v.found.SHA256,
+		Point: v.found.Point, Started: v.started, Scratch: target.Site + "/" + target.Database,
+		Checks: append(checks, smoke...), Totals: v.found.Totals,
+	}, nil
+}
+
+func (v *verify) guard(ctx workflow.Context, step string) plan.Guard {
+	return standing(ctx, step, v.in.Component, v.settings.Order)
+}
+
+func findBackup(ctx workflow.Context, site, component, backup string) (found activities.Found, err error) {
+	var records *activities.Records
+	err = workflow.ExecuteActivity(lookup.on(ctx, site, "Find backup "+backup), records.FindBackup,
+		activities.FindBackupInput{Component: component, Backup: backup}).Get(ctx, &found)
+	return found, err
+}
