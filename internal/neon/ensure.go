@@ -55,11 +55,11 @@ func (c *Client) EnsureBranch(ctx context.Context, spec BranchSpec) (Ensured, er
 		spec.Parent = parent.ID
 	}
 
-	id, adopted, err := c.makeBranch(ctx, op, spec)
+	id, adopted, fresh, err := c.makeBranch(ctx, op, spec)
 	if err != nil {
 		return Ensured{}, err
 	}
-	branch, err := c.rest(ctx, op, spec.Project, id, !adopted)
+	branch, err := c.rest(ctx, op, spec.Project, id, fresh)
 	if adopted && IsNotFound(err) {
 		return Ensured{}, &Error{Op: op, Kind: ErrBusy, Message: fmt.Sprintf("branch %s was just being deleted", id), Hint: "try again"}
 	}
@@ -124,30 +124,32 @@ func (s BranchSpec) matches(op string, b Branch) error {
 	return s.Point.held(op, b)
 }
 
-// makeBranch looks, creates, and looks again when the answer does not say whether it was created.
-func (c *Client) makeBranch(ctx context.Context, op string, spec BranchSpec) (id string, adopted bool, err error) {
+// makeBranch looks, creates, and looks again when the answer does not say whether it was created. Adopted
+// is what was found rather than created, fresh is what was not there at the first look.
+func (c *Client) makeBranch(ctx context.Context, op string, spec BranchSpec) (id string, adopted, fresh bool, err error) {
 	found, err := c.find(ctx, op, spec.Project, spec.Name)
 	for try := 1; err == nil && found == nil; try++ {
+		fresh = true
 		id, err = c.create(ctx, spec)
 		switch {
 		case err == nil:
-			return id, false, nil
+			return id, false, true, nil
 		case ctx.Err() != nil || !unknownOutcome(err) && !isConflict(err):
-			return "", false, err
+			return "", false, false, err
 		}
 		// The answer was lost, or the name is taken: by an earlier try, or by another worker a moment ago.
 		c.log.InfoContext(ctx, "looking for a branch that may have been created", slog.String("project", spec.Project),
 			slog.String("branch", spec.Name), slog.String("error", err.Error()))
 		var failed error
 		if found, failed = c.lookAgain(ctx, op, spec.Project, spec.Name); failed != nil || found == nil && (try == creates || isConflict(err)) {
-			return "", false, errors.Join(err, failed)
+			return "", false, false, errors.Join(err, failed)
 		}
 		err = nil
 	}
 	if err != nil {
-		return "", false, err
+		return "", false, false, err
 	}
-	return found.ID, true, c.settle(ctx, op, spec.Project, found.ID)
+	return found.ID, true, fresh, c.settle(ctx, op, spec.Project, found.ID)
 }
 
 // lookAgain gives a creation that is still under way a little time to show.

@@ -55,7 +55,8 @@ func (p Point) held(op string, b Branch) error {
 		if !ok {
 			return wrong("an LSN that Neon does not tell")
 		}
-		if got != want {
+		// Neon's storage moves a point up to the next place where a record can begin, which is the same point.
+		if got != want && got != (want+7)&^7 {
 			return wrong("LSN " + b.ParentLSN)
 		}
 	case !p.Time.IsZero():

@@ -126,9 +126,13 @@ func (c *Client) overwrite(ctx context.Context, op string, spec RestoreSpec) (ad
 		return false, err
 	}
 	c.log.InfoContext(ctx, "looking for a restore that was not answered", slog.String("project", spec.Project), slog.String("branch", spec.Branch))
-	found, again := c.lookAgain(ctx, op, spec.Project, spec.PreserveAs)
-	if again != nil || found == nil {
-		return false, errors.Join(err, again)
+	// The preserved branch may only show when the operations are done.
+	if failed := c.settle(ctx, op, spec.Project, spec.Branch); failed != nil {
+		return false, errors.Join(err, failed)
+	}
+	found, failed := c.lookAgain(ctx, op, spec.Project, spec.PreserveAs)
+	if failed != nil || found == nil {
+		return false, errors.Join(err, failed)
 	}
 	return true, c.settle(ctx, op, spec.Project, spec.Branch)
 }
