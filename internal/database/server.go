@@ -103,7 +103,9 @@ func (n *Named) Open(ctx context.Context, target activities.Target, _ manifest.C
 }
 
 // Address implements [activities.Place].
-func (n *Named) Address(context.Context, activities.Target) (secret.String, error) { return n.URL.Resolve() }
+func (n *Named) Address(context.Context, activities.Target) (secret.String, error) {
+	return n.URL.Resolve()
+}
 
 // Drop implements [activities.Place] by refusing.
 func (n *Named) Drop(_ context.Context, target activities.Target) error {
