@@ -12,8 +12,10 @@
 // directory is first used and kept from then on.
 //
 // It differs from Amazon's S3 in ways that matter to a test: a key cannot be both an object and the
-// folder of another one ("a" and "a/b"), whole requests need only fit this machine, there is no
-// server-side encryption, and storage classes mean nothing.
+// folder of another one ("a" and "a/b"); a name behind a delete marker stays taken for create-only writes;
+// in a bucket without versioning the version "null" is not known; a listing repeats an entry at the border
+// of two pages, and lists delete markers apart from versions; there is no server-side encryption, and
+// storage classes mean nothing.
 package s3
 
 import (

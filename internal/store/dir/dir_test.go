@@ -2,6 +2,7 @@ package dir_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -227,4 +229,34 @@ func TestRefusals(t *testing.T) {
 	if err != nil || p.Versioning || p.ObjectLock || len(p.Unverified) != 1 {
 		t.Errorf("inspect: %+v, %v", p, err)
 	}
+}
+
+// While another process is committing nobody else does, and waiting for it ends with the context.
+func TestLockOfAnotherProcess(t *testing.T) {
+	path := t.TempDir()
+	s := opened(t, path)
+	o := created(t, s, "a", "x", store.CreateOptions{})
+	other, err := os.OpenFile(filepath.Join(path, ".lifeboat/lock"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := syscall.Flock(int(other.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := s.Create(ctx, "b", nil, store.CreateOptions{}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("create: %v", err)
+	}
+	if err := s.Extend(ctx, "a", o.Version, time.Now().Add(time.Hour)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("extend: %v", err)
+	}
+	if got, err := read(t, s, "a", ""); err != nil || got != "x" {
+		t.Errorf("reading waits, too: %q, %v", got, err)
+	}
+	if err := syscall.Flock(int(other.Fd()), syscall.LOCK_UN); err != nil {
+		t.Fatal(err)
+	}
+	created(t, s, "b", "x", store.CreateOptions{})
 }
