@@ -57,8 +57,9 @@ type Place interface {
 type Smoke struct {
 	Name string
 	SQL  string
-	// Check says whether the single value that the query returned is right. It must not quote the value.
-	Check func(value string) error
+	// Check says whether the answer is right: how many rows there were, and the only value when it was one
+	// row of one column. Its error must not quote the value.
+	Check func(rows int64, value *string) error
 }
 
 // Component is all that activities know of a protected component.
@@ -96,6 +97,8 @@ type Crew struct {
 	Identities []age.Identity
 	// Version is the version of Lifeboat, for records.
 	Version string
+
+	opened opened
 }
 
 // NamedPlace is a configured target with the site it is in.

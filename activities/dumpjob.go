@@ -35,7 +35,6 @@ type position struct {
 // schemaDone is the note of a finished schema dump.
 type schemaDone struct {
 	Chunk      manifest.Chunk        `json:"chunk"`
-	Digest     string                `json:"digest"`
 	NotCovered []manifest.NotCovered `json:"not_covered,omitempty"`
 }
 

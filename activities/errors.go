@@ -1,11 +1,14 @@
 package activities
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/lifeboat-dr/lifeboat/internal/archive"
+	postgres "github.com/lifeboat-dr/lifeboat/internal/pgengine"
 	"github.com/lifeboat-dr/lifeboat/internal/store"
 )
 
@@ -27,6 +30,8 @@ const (
 	TypeStoreDenied   = "StoreDenied"
 	TypeOutOfHistory  = "OutsideHistory"
 	TypeUnavailable   = "Unavailable"
+	TypeLimit         = "LimitReached"
+	TypeNeonOperation = "NeonOperationFailed"
 	TypeNoSuchChunk   = "IncompleteBackup"
 )
 
@@ -41,6 +46,14 @@ func hinted(kind string, cause error, hint, format string, args ...any) error {
 		message += " (" + hint + ")"
 	}
 	return temporal.NewApplicationErrorWithOptions(message, kind, temporal.ApplicationErrorOptions{
+		NonRetryable: true, Cause: cause, Details: []any{hint},
+	})
+}
+
+// Final makes a failure of a collaborator one that no retry can mend, for packages that know the
+// collaborator. The cause's text is taken as it is.
+func Final(kind string, cause error, hint string) error {
+	return temporal.NewApplicationErrorWithOptions(cause.Error(), kind, temporal.ApplicationErrorOptions{
 		NonRetryable: true, Cause: cause, Details: []any{hint},
 	})
 }
@@ -111,4 +124,50 @@ func fromStore(err error, doing string) error {
 	return temporal.NewApplicationErrorWithOptions(doing+": "+err.Error(), kind, temporal.ApplicationErrorOptions{
 		NonRetryable: true, Cause: err, Details: []any{failed.Hint},
 	})
+}
+
+// classify gives a collaborator's failure its type, and says what was being done. What retrying mends stays
+// retryable, and so does what nobody knows; an error that has its type already is left alone.
+func classify(err error, doing string) error {
+	var typed *temporal.ApplicationError
+	var stored *store.Error
+	switch {
+	case err == nil || errors.As(err, &typed) || errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, archive.ErrObject):
+		return hinted(TypeCorrupt, err, "restore from another vault or an older backup, and keep the object for the investigation", "%s", doing)
+	case errors.Is(err, archive.ErrForeign):
+		return hinted(TypeConflict, err, "nothing was overwritten; run the backup again, and look at who wrote the object", "%s", doing)
+	case errors.Is(err, archive.ErrRowTooLarge):
+		return hinted(TypeInvalidInput, err, "a single value is larger than an object may be", "%s", doing)
+	case errors.As(err, &stored):
+		return fromStore(err, doing)
+	case postgres.Retryable(err):
+		return temporal.NewApplicationErrorWithOptions(doing+": "+err.Error(), TypeUnavailable, temporal.ApplicationErrorOptions{Cause: err})
+	}
+	for sentinel, kind := range map[error]string{
+		postgres.ErrPermission: TypePermission, postgres.ErrVersion: TypeVersion, postgres.ErrNotEmpty: TypeNotEmpty,
+		postgres.ErrMismatch: TypeMismatch, postgres.ErrInvalid: TypeInvalidInput,
+	} {
+		if errors.Is(err, sentinel) {
+			var known *postgres.Error
+			hint := ""
+			if errors.As(err, &known) {
+				hint = known.Hint
+			}
+			return temporal.NewApplicationErrorWithOptions(doing+": "+err.Error(), kind, temporal.ApplicationErrorOptions{
+				NonRetryable: true, Cause: err, Details: []any{hint},
+			})
+		}
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// typeOf is the type of an error of this package, empty where it has none.
+func typeOf(err error) string {
+	var typed *temporal.ApplicationError
+	if errors.As(err, &typed) {
+		return typed.Type()
+	}
+	return ""
 }

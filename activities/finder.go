@@ -238,3 +238,14 @@ func (v Vault) lock(backup string, keep time.Duration) time.Time {
 	}
 	return began.Add(keep)
 }
+
+// Find finds what a person named: an id, "latest" or "latest-verified".
+func (f *Finder) Find(ctx context.Context, c *Component, name string) (*Backup, error) {
+	switch name {
+	case "latest":
+		return f.Newest(ctx, c)
+	case "latest-verified":
+		return f.NewestVerified(ctx, c)
+	}
+	return f.Load(ctx, c, name)
+}

@@ -1,8 +1,6 @@
 package activities
 
 import (
-	"time"
-
 	"github.com/lifeboat-dr/lifeboat/internal/manifest"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
 )

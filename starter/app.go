@@ -51,7 +51,7 @@ func (a *app) withTemporal(ctx context.Context, do func(client.Client) error) er
 	if err := a.load(); err != nil {
 		return err
 	}
-	c, err := assemble.Dial(ctx, a.config)
+	c, err := assemble.Dial(ctx, a.config, nil)
 	if err != nil {
 		return &failure{exitUnreachable, err}
 	}

@@ -84,7 +84,6 @@ func (d *decoder) checkWorker(c *Config) {
 		reference(d, fmt.Sprintf("worker.sites[%d]", i), "site", site, c.Sites)
 	}
 	d.within("worker.concurrency", int64(c.Worker.Concurrency), 1, 256)
-	d.lasts("worker.heartbeat", c.Worker.Heartbeat, "1s", "15s")
 	d.size("worker.memory", c.Worker.Memory, 64<<20, 64<<30)
 	d.lasts("worker.stop_timeout", c.Worker.StopTimeout, "1s", "1h")
 	if a := c.Temporal.Address; a != "" {

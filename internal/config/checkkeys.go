@@ -112,11 +112,23 @@ func (d *decoder) checkAlerts(c *Config) {
 		d.warn("alerts", "nobody notices when Lifeboat itself is dead: add alerts.deadman")
 	} else {
 		d.needRef("alerts.deadman.url", c.Alerts.Deadman.URL, "the watcher's address")
-		d.lasts("alerts.deadman.every", c.Alerts.Deadman.Every, "10s", "1d")
+		if !c.evaluates() {
+			d.bad("alerts.deadman", "nothing would ever ping the watcher: add a schedule with run: evaluate, often enough for it")
+		}
 	}
 	for _, name := range sorted(c.Components) {
 		if rpo := c.Components[name].RPO; rpo > 0 && c.Alerts.LateAfter > rpo {
 			d.warn("alerts.late_after", "component %q has missed its RPO of %s before anybody is told", name, FormatDuration(rpo))
 		}
 	}
+}
+
+// evaluates says whether any schedule looks after the restore points.
+func (c *Config) evaluates() bool {
+	for _, s := range c.Schedules {
+		if s.Run == RunEvaluate {
+			return true
+		}
+	}
+	return false
 }

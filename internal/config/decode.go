@@ -234,7 +234,7 @@ func (d *decoder) scalar(node ast.Node, path string, into reflect.Value) {
 			d.fail(placeOf(node), path, "%s: %v", quote(text), err)
 		}
 	case *Size:
-		if *target, err = parseSize(text); err != nil {
+		if *target, err = ParseSize(text); err != nil {
 			d.fail(placeOf(node), path, "%s: %v", quote(text), err)
 		}
 	case *Path:

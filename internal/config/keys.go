@@ -95,12 +95,10 @@ type Webhook struct {
 	Secrets []secret.Ref `yaml:"secrets"`
 }
 
-// Deadman is a watcher outside that raises the alarm when it is no longer pinged.
+// Deadman is a watcher outside that raises the alarm when it is no longer pinged. Each run of a schedule
+// that evaluates ends in a ping, when the vaults could be read and every message was delivered.
 type Deadman struct {
-	URL   secret.Ref    `yaml:"url"`
-	Every time.Duration `yaml:"every"`
+	URL secret.Ref `yaml:"url"`
 }
 
 func (o *Order) defaults() { o.Required = 1 }
-
-func (d *Deadman) defaults() { d.Every = 5 * time.Minute }

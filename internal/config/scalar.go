@@ -100,8 +100,8 @@ func FormatDuration(d time.Duration) string {
 	return text
 }
 
-// parseSize reads a number of bytes with an optional unit: MB is 10^6, MiB is 2^20.
-func parseSize(text string) (Size, error) {
+// ParseSize reads a number of bytes with an optional unit: MB is 10^6, MiB is 2^20.
+func ParseSize(text string) (Size, error) {
 	n, err := humanize.ParseBytes(text)
 	if err != nil || n > math.MaxInt64 || strings.HasPrefix(text, "-") {
 		return 0, errors.New("this is no size: write for example 64MiB")

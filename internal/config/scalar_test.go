@@ -45,18 +45,18 @@ func TestFormatDuration(t *testing.T) {
 
 func TestSizes(t *testing.T) {
 	for text, want := range map[string]Size{"64MiB": 64 << 20, "64MB": 64e6, "1024": 1024, "1 GiB": 1 << 30} {
-		if got, err := parseSize(text); err != nil || got != want {
+		if got, err := ParseSize(text); err != nil || got != want {
 			t.Errorf("%q gives %d, %v", text, got, err)
 		}
 	}
 	for _, text := range []string{"", "MiB", "-1", "64 parsecs", "99999999999EiB"} {
-		if got, err := parseSize(text); err == nil {
+		if got, err := ParseSize(text); err == nil {
 			t.Errorf("%q gives %d, want an error", text, got)
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		want := Size(rapid.Int64Range(0, 1<<40).Draw(t, "bytes"))
-		if got, err := parseSize(want.String()); err != nil || got != want {
+		if got, err := ParseSize(want.String()); err != nil || got != want {
 			t.Fatalf("%d is written %q and read %d, %v", int64(want), want, got, err)
 		}
 	})

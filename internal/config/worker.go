@@ -11,8 +11,6 @@ type Worker struct {
 	Sites []string `yaml:"sites"`
 	// Concurrency is how many activities of one site run at the same time.
 	Concurrency int `yaml:"concurrency"`
-	// Heartbeat is how often a long activity says that it is alive.
-	Heartbeat time.Duration `yaml:"heartbeat"`
 	// Memory bounds the bytes of backups in flight.
 	Memory Size `yaml:"memory"`
 	// StopTimeout is how long running activities may go on after the worker is told to stop.
@@ -46,7 +44,7 @@ const (
 )
 
 func (w *Worker) defaults() {
-	w.Concurrency, w.Heartbeat, w.Memory, w.StopTimeout = 4, 10*time.Second, 256<<20, 30*time.Second
+	w.Concurrency, w.Memory, w.StopTimeout = 4, 256<<20, 30*time.Second
 }
 
 func (l *Log) defaults() { l.Format = LogText }

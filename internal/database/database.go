@@ -102,7 +102,7 @@ func quoteLiteral(s string) string { return "'" + strings.ReplaceAll(s, "'", "''
 
 // dropScratch drops a scratch database with whoever is connected to it. It refuses any other database.
 func dropScratch(ctx context.Context, conn *pgx.Conn, name string) error {
-	if !strings.HasPrefix(name, scratchPrefix) {
+	if !isOurs(name) {
 		return fmt.Errorf("drop database %q: %w", name, ErrNotOurs)
 	}
 	if _, err := conn.Exec(ctx, "DROP DATABASE IF EXISTS "+pgx.Identifier{name}.Sanitize()+" WITH (FORCE)"); err != nil {

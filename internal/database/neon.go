@@ -27,9 +27,11 @@ type project struct {
 // branch finds the branch by its name.
 func (p project) branch(ctx context.Context) (neon.Branch, error) {
 	if p.Branch == "" {
-		return p.Client.DefaultBranch(ctx, p.Project)
+		b, err := p.Client.DefaultBranch(ctx, p.Project)
+		return b, explain(err)
 	}
-	return p.Client.BranchByName(ctx, p.Project, p.Branch)
+	b, err := p.Client.BranchByName(ctx, p.Project, p.Branch)
+	return b, explain(err)
 }
 
 // address is the way to a database of a branch, through its read-write compute or, where it has none,
@@ -37,7 +39,7 @@ func (p project) branch(ctx context.Context) (neon.Branch, error) {
 func (p project) address(ctx context.Context, branch, database string) (secret.String, error) {
 	endpoints, err := p.Client.Endpoints(ctx, p.Project, branch)
 	if err != nil {
-		return secret.String{}, err
+		return secret.String{}, explain(err)
 	}
 	spec := neon.ConnectionSpec{Project: p.Project, Branch: branch, Database: database, Role: p.Role}
 	for _, e := range endpoints {
@@ -48,7 +50,8 @@ func (p project) address(ctx context.Context, branch, database string) (secret.S
 	if spec.Endpoint == "" {
 		return secret.String{}, fmt.Errorf("branch %s has no compute", branch)
 	}
-	return p.Client.ConnectionURI(ctx, spec)
+	address, err := p.Client.ConnectionURI(ctx, spec)
+	return address, explain(err)
 }
 
 // maintenance is the way to some database of a branch other than avoid: databases are made and dropped
@@ -56,7 +59,7 @@ func (p project) address(ctx context.Context, branch, database string) (secret.S
 func (p project) maintenance(ctx context.Context, branch, avoid string) (secret.String, error) {
 	databases, err := p.Client.Databases(ctx, p.Project, branch)
 	if err != nil {
-		return secret.String{}, err
+		return secret.String{}, explain(err)
 	}
 	for _, d := range databases {
 		address, err := p.address(ctx, branch, d.Name)
@@ -110,14 +113,14 @@ func (n *Neon) Freeze(ctx context.Context, in activities.Freeze) (string, error)
 		Point: neon.Point{LSN: in.LSN}, ExpiresAt: in.ExpiresAt, Endpoint: neon.ReadOnly,
 	})
 	if err != nil {
-		return "", err
+		return "", explain(err)
 	}
 	return made.Branch.ID, nil
 }
 
 // Unfreeze implements [activities.Source].
 func (n *Neon) Unfreeze(ctx context.Context, backup string) error {
-	return n.Client.DeleteBranchByName(ctx, n.Project, snapshotBranch(backup))
+	return explain(n.Client.DeleteBranchByName(ctx, n.Project, snapshotBranch(backup)))
 }
 
 // Address implements [activities.Source].

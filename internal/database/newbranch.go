@@ -38,7 +38,7 @@ func (n *NewBranch) Open(ctx context.Context, target activities.Target, like man
 		Project: n.Project, Name: target.Branch, Parent: parent.ID, Endpoint: neon.ReadWrite,
 	})
 	if err != nil {
-		return target, err
+		return target, explain(err)
 	}
 	target.Database = like.Database
 	address, err := n.maintenance(ctx, made.Branch.ID, target.Database)
@@ -57,7 +57,7 @@ func (n *NewBranch) Open(ctx context.Context, target activities.Target, like man
 func (n *NewBranch) Address(ctx context.Context, target activities.Target) (secret.String, error) {
 	b, err := n.Client.BranchByName(ctx, n.Project, target.Branch)
 	if err != nil {
-		return secret.String{}, err
+		return secret.String{}, explain(err)
 	}
 	address, err := n.maintenance(ctx, b.ID, target.Database)
 	if err != nil {

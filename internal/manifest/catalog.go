@@ -17,8 +17,6 @@ type Catalog struct {
 	MatViews     []MatView     `json:"mat_views"`
 	LargeObjects []LargeObject `json:"large_objects,omitempty"`
 	Extensions   []Extension   `json:"extensions,omitempty"`
-	// SchemaDigest is the SHA-256 (hex) of the normalised schema-only dump, to compare after a restore.
-	SchemaDigest string `json:"schema_digest,omitempty"`
 	// Settings are ALTER DATABASE/ROLE … SET settings of this database, reported, not applied.
 	Settings []string `json:"settings,omitempty"`
 	// Roles are the names that own something or are granted something here.

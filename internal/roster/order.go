@@ -53,6 +53,15 @@ func (s *Signed) Digest() string {
 	return hex.EncodeToString(sum[:])
 }
 
+// Bytes is the signed order as a file.
+func (s *Signed) Bytes() ([]byte, error) {
+	data, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("render order: %w", err)
+	}
+	return append(data, '\n'), nil
+}
+
 // ParseSigned reads a signed order without trusting it.
 func ParseSigned(data []byte) (*Signed, error) {
 	if len(data) > maxOrder {

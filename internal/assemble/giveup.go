@@ -1,0 +1,46 @@
+package assemble
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/temporal"
+)
+
+// unknownAttempts is how often an activity is tried whose error nobody gave a type. What is known to pass
+// (a store that is away, a busy project) is typed and waited for; a surprise that stays is told to people
+// in minutes, not after the whole budget.
+const unknownAttempts = 8
+
+func interceptors() []interceptor.WorkerInterceptor {
+	return []interceptor.WorkerInterceptor{&giveUp{}}
+}
+
+// giveUp makes untyped errors final after some attempts.
+type giveUp struct {
+	interceptor.WorkerInterceptorBase
+}
+
+func (g *giveUp) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+	return &giveUpInbound{interceptor.ActivityInboundInterceptorBase{Next: next}}
+}
+
+type giveUpInbound struct {
+	interceptor.ActivityInboundInterceptorBase
+}
+
+func (g *giveUpInbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+	result, err := g.Next.ExecuteActivity(ctx, in)
+	var typed *temporal.ApplicationError
+	if err == nil || errors.As(err, &typed) || temporal.IsCanceledError(err) || ctx.Err() != nil {
+		return result, err
+	}
+	if activity.GetInfo(ctx).Attempt < unknownAttempts {
+		return result, err
+	}
+	return result, temporal.NewApplicationErrorWithOptions(fmt.Sprintf("%v (gave up after %d attempts)", err, unknownAttempts), "Unexpected",
+		temporal.ApplicationErrorOptions{NonRetryable: true, Cause: err})
+}

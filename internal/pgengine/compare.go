@@ -1,0 +1,206 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lifeboat-dr/lifeboat/internal/manifest"
+)
+
+// Compare reads the target back, on so many connections, and compares it with what was read at the source:
+// rows and fingerprint of every table and chunk of large objects, every sequence, whether materialized views
+// are populated, and the schema, entry by entry, against the backup's own archive. A check's name is
+// "kind:object". It changes nothing.
+func (r *Restorer) Compare(ctx context.Context, contents manifest.Contents, archive []byte, connections int) ([]manifest.Check, error) {
+	wanted, err := expectations(contents)
+	if err != nil {
+		return nil, err
+	}
+	checks := make([]manifest.Check, len(wanted))
+	group, groupCtx := errgroup.WithContext(ctx)
+	next := make(chan int)
+	for range max(1, min(connections, len(wanted))) {
+		group.Go(func() error {
+			conn, err := Connect(groupCtx, r.address, Options{ReadOnly: true, AppName: "lifeboat compare"})
+			if err != nil {
+				return err
+			}
+			defer conn.Close(context.WithoutCancel(groupCtx))
+			for i := range next {
+				count := newTally()
+				count.digest = nil // the order of rows has no meaning here
+				stats, err := copyOut(groupCtx, conn, wanted[i].query, wanted[i].object, count, io.Discard)
+				if err != nil {
+					return err
+				}
+				checks[i] = wanted[i].check(stats)
+			}
+			return nil
+		})
+	}
+	group.Go(func() error {
+		defer close(next)
+		for i := range wanted {
+			select {
+			case next <- i:
+			case <-groupCtx.Done():
+				return groupCtx.Err()
+			}
+		}
+		return nil
+	})
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	rest, err := r.compareCatalog(ctx, contents.Catalog)
+	if err != nil {
+		return nil, err
+	}
+	schema, err := r.compareSchema(ctx, archive)
+	return append(append(checks, rest...), schema), err
+}
+
+// expectation is a set of rows as it was at the source.
+type expectation struct {
+	kind, object, query string
+	rows                int64
+	sum                 Fingerprint
+}
+
+func (e expectation) check(got Stats) manifest.Check {
+	c := manifest.Check{Name: e.kind + ":" + e.object, OK: got.Rows == e.rows && got.Fingerprint == e.sum, Detail: fmt.Sprintf("%d rows", got.Rows)}
+	if !c.OK {
+		c.Detail = fmt.Sprintf("has %d rows, the backup %d, and the fingerprints differ", got.Rows, e.rows)
+		if got.Rows == e.rows {
+			c.Detail = fmt.Sprintf("has its %d rows, but other ones", got.Rows)
+		}
+	}
+	return c
+}
+
+// expectations sums the chunks of each table. Partitions whose rows were loaded through their root are
+// compared as one: only the sum is the same on every platform.
+func expectations(contents manifest.Contents) ([]expectation, error) {
+	var list []expectation
+	index := map[string]int{}
+	for _, chunk := range contents.Chunks {
+		e := expectation{kind: "tables"}
+		var err error
+		if chunk.Kind == KindLargeObjects {
+			e.kind, e.object = "large objects", chunk.ID
+			if e.query, _, err = copyQuery(contents.Catalog, chunk); err != nil {
+				return nil, err
+			}
+		} else {
+			table, err := tableOf(contents.Catalog, chunk)
+			if err != nil {
+				return nil, err
+			}
+			e.object = tableName(table)
+			whole := manifest.Chunk{ID: chunk.ID, Kind: chunk.Kind, Table: chunk.Table}
+			if e.query, _, err = copyQuery(contents.Catalog, whole); err != nil {
+				return nil, err
+			}
+			if len(table.Root) == 2 {
+				e.object = relation(table.Root[0], table.Root[1])
+				e.query = "COPY (SELECT " + columns(table.Columns) + " FROM " + e.object + ") TO STDOUT"
+			}
+		}
+		sum, err := ParseFingerprint(chunk.Fingerprint)
+		if err != nil {
+			return nil, fmt.Errorf("chunk %s: %w", chunk.ID, err)
+		}
+		i, seen := index[e.kind+e.object]
+		if !seen {
+			i = len(list)
+			index[e.kind+e.object] = i
+			list = append(list, e)
+		}
+		list[i].rows += chunk.Rows
+		list[i].sum = list[i].sum.Add(sum)
+	}
+	return list, nil
+}
+
+func (r *Restorer) compareCatalog(ctx context.Context, catalog manifest.Catalog) ([]manifest.Check, error) {
+	var checks []manifest.Check
+	there, err := readSequences(ctx, r.conn, slices.Clone(catalog.Sequences))
+	if err != nil {
+		return nil, err
+	}
+	for i, s := range catalog.Sequences {
+		c := manifest.Check{Name: "sequences:" + relation(s.Schema, s.Name), OK: there[i] == s}
+		if !c.OK {
+			c.Detail = "stands elsewhere"
+		}
+		checks = append(checks, c)
+	}
+	for _, view := range catalog.MatViews {
+		name := relation(view.Schema, view.Name)
+		var populated bool
+		if err := r.conn.QueryRow(ctx, `SELECT relispopulated FROM pg_catalog.pg_class WHERE oid = `+literal(name)+`::regclass`).Scan(&populated); err != nil {
+			return nil, fail("look at materialized view", name, err)
+		}
+		c := manifest.Check{Name: "materialized views:" + name, OK: populated == view.Populated}
+		if !c.OK {
+			c.Detail = fmt.Sprintf("populated: %t, in the backup: %t", populated, view.Populated)
+		}
+		checks = append(checks, c)
+	}
+	return checks, nil
+}
+
+// compareSchema dumps the target's schema and compares it with the backup's archive, entry by entry, but
+// for what was waived.
+func (r *Restorer) compareSchema(ctx context.Context, archive []byte) (manifest.Check, error) {
+	var now bytes.Buffer
+	if _, err := DumpSchema(ctx, r.address, "", &now); err != nil {
+		return manifest.Check{}, err
+	}
+	waived, err := r.waived(ctx)
+	if err != nil {
+		return manifest.Check{}, err
+	}
+	left := map[string]bool{}
+	for _, w := range waived {
+		left[w] = true
+	}
+	var texts [2]string
+	count := 0
+	for i, a := range [][]byte{archive, now.Bytes()} {
+		list, err := entries(ctx, a, "")
+		if err != nil {
+			return manifest.Check{}, err
+		}
+		count = len(list)
+		texts[i] = normalized(list, left)
+	}
+	c := manifest.Check{Name: "schema:schema", OK: texts[0] == texts[1], Detail: fmt.Sprintf("%d entries", count)}
+	if len(waived) > 0 {
+		c.Detail += fmt.Sprintf(", %d waived", len(waived))
+	}
+	if !c.OK {
+		c.Detail = "differs at " + firstDifference(texts[0], texts[1])
+	}
+	return c, nil
+}
+
+// firstDifference names the first entry that only one side has.
+func firstDifference(a, b string) string {
+	as, bs := strings.Split(a, "\n\n"), strings.Split(b, "\n\n")
+	for _, pair := range [][2][]string{{as, bs}, {bs, as}} {
+		for _, text := range pair[0] {
+			if !slices.Contains(pair[1], text) {
+				name, _, _ := strings.Cut(text, "\n")
+				return name
+			}
+		}
+	}
+	return "the number of equal entries"
+}
