@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -125,15 +126,8 @@ func (t *Timeline) resolve(ctx context.Context, target Target) (point, error) {
 	defer t.mu.Unlock()
 	// A point before the fork lies on an ancestor. PostgreSQL must be sent there by name: stopping on a
 	// timeline before the one aimed at would write a history that contradicts itself.
-	if t.meta.Parent != "" && t.beforeFork(target) {
-		parent := t.store.Get(t.meta.Parent)
-		if parent == nil {
-			return point{}, fmt.Errorf("the parent of timeline %s is gone: %w", t.id, ErrBeforeHistory)
-		}
-		if !target.Time.IsZero() && !target.Time.Before(t.meta.ForkTime) {
-			target = Target{LSN: t.meta.ForkLSN} // between the fork's point and its making nothing happened
-		}
-		return parent.resolve(ctx, target)
+	if parent, on := t.onParent(target); parent != nil {
+		return parent.resolve(ctx, on)
 	}
 	if !target.Time.IsZero() {
 		if time.Now().Before(target.Time) {
@@ -170,9 +164,9 @@ func (t *Timeline) beforeFork(target Target) bool {
 // chooseBase goes up the line of descent; t.mu is held.
 func (t *Timeline) chooseBase(target Target) (point, error) {
 	p := point{line: t, Target: target}
-	ceiling := LSN(1<<64 - 1)
-	if target.LSN != 0 {
-		ceiling = target.LSN
+	ceiling := target.LSN
+	if ceiling == 0 {
+		ceiling = math.MaxUint64
 	}
 	for line := t; line != nil; {
 		p.archives = append(p.archives, line.archive())

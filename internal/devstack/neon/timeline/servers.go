@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/lifeboat-dr/lifeboat/internal/devstack/pgserver"
@@ -145,6 +146,13 @@ func (t *Timeline) ReplicaAddr(name string) netip.AddrPort {
 		return r.Addr()
 	}
 	return netip.AddrPort{}
+}
+
+// Replicas are the names of the replicas that run.
+func (t *Timeline) Replicas() []string {
+	t.live.Lock()
+	defer t.live.Unlock()
+	return slices.Sorted(maps.Keys(t.replicas))
 }
 
 // StopReplica stops a replica and removes its files. Stopping one that does not run does nothing.

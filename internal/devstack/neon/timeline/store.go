@@ -16,7 +16,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -173,9 +172,6 @@ func (s *Store) Close(ctx context.Context) error {
 	err := group.Wait()
 	return errors.Join(err, os.RemoveAll(s.sockets))
 }
-
-// baseAge is how old a base backup must be for [Timeline.Prune] to replace it at the earliest.
-const baseAge = time.Minute
 
 // globQuote makes a path stand for itself in a pattern.
 func globQuote(path string) string {

@@ -126,7 +126,7 @@ func (s *Store) Create(ctx context.Context, id string) (_ *Timeline, err error) 
 	err = pgserver.Init(ctx, pgserver.InitOptions{
 		Dir: t.data(), Superuser: Superuser, NoSync: s.cfg.NoSync,
 		// Small segments: each fork at the head fills one up, and copies it.
-		Args: []string{"--wal-segsize=4"},
+		Args: []string{fmt.Sprintf("--wal-segsize=%d", segmentSize>>20)},
 	})
 	if err != nil {
 		return nil, err
