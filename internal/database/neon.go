@@ -61,18 +61,16 @@ func (p project) maintenance(ctx context.Context, branch, avoid string) (secret.
 	if err != nil {
 		return secret.String{}, explain(err)
 	}
-	for _, d := range databases {
-		address, err := p.address(ctx, branch, d.Name)
-		if err != nil {
-			return secret.String{}, err
-		}
-		if d.Name == avoid {
-			// Every server has it, and Neon's list leaves it out.
-			return withDatabase(address, "postgres")
-		}
-		return address, nil
+	if len(databases) == 0 {
+		return secret.String{}, fmt.Errorf("branch %s has no database to connect to", branch)
 	}
-	return secret.String{}, fmt.Errorf("branch %s has no database to connect to", branch)
+	name := databases[0].Name
+	address, err := p.address(ctx, branch, name)
+	if err == nil && name == avoid {
+		// Every server has it, and Neon's list leaves it out.
+		return withDatabase(address, "postgres")
+	}
+	return address, err
 }
 
 // Neon is a source on a branch of a Neon project.

@@ -85,7 +85,7 @@ func prepareSchema(file string, sql *config.SQL) error {
 	}
 	found, err := os.ReadFile(note)
 	if err != nil || strings.TrimSpace(string(found)) != schemaVersion {
-		return fmt.Errorf("Temporal's state file %s was made by version %q, this is %q: move it away to start anew, or run the version that made it", file, strings.TrimSpace(string(found)), schemaVersion)
+		return fmt.Errorf("the state file %s of Temporal was made by version %q, this is %q: move it away to start anew, or run the version that made it", file, strings.TrimSpace(string(found)), schemaVersion)
 	}
 	return nil
 }

@@ -107,7 +107,7 @@ type counting struct {
 func (c *counting) Read(p []byte) (int, error) {
 	n, err := c.from.Read(p)
 	c.tally.write(p[:n])
-	if err != nil && err != io.EOF { //nolint:errorlint // a reader's end is exactly this
+	if err != nil && err != io.EOF {
 		c.err = err
 	}
 	return n, err

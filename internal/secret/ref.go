@@ -82,7 +82,7 @@ func (r Ref) fromFile() (String, error) {
 	if err != nil {
 		return String{}, fmt.Errorf("read secret: %s: %w", r, cause(err))
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	if info, err = f.Stat(); err != nil {
 		return String{}, fmt.Errorf("read secret: %s: %w", r, cause(err))
 	}

@@ -134,7 +134,7 @@ func (s *Sender) try(ctx context.Context, target string, r Request) (again bool,
 		}
 		return true, 0, fmt.Errorf("the receiver could not be reached: %s", reason(err, timeout))
 	}
-	defer res.Body.Close() //nolint:errcheck // it was only read
+	defer res.Body.Close()
 	// Read to the end, so that the connection can be used again; what it says is not shown.
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10))
 	switch {
