@@ -9,6 +9,7 @@ import (
 )
 
 func TestProjectIsUsableWhenItsOperationsHaveFinished(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, nil)
 	answer := s.do(http.MethodPost, "/api/v2/projects", obj{"project": obj{"name": "claims"}})
 	uri := answer["connection_uris"].([]any)[0].(obj)["connection_uri"].(string)
@@ -40,6 +41,7 @@ func TestProjectIsUsableWhenItsOperationsHaveFinished(t *testing.T) {
 }
 
 func TestBranchesAtPointsInTime(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, nil)
 	p := s.project()
 	execute(t, p.URI, "CREATE TABLE claims (n int); INSERT INTO claims VALUES (1)")
@@ -74,6 +76,7 @@ func TestBranchesAtPointsInTime(t *testing.T) {
 }
 
 func TestPointsThatCannotBe(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, nil)
 	p := s.project()
 	path := "/api/v2/projects/" + p.ProjectID + "/branches"
@@ -98,6 +101,7 @@ func TestPointsThatCannotBe(t *testing.T) {
 }
 
 func TestGuards(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, func(c *neonConfig) { c.BranchLimit = 3 })
 	p := s.project()
 	main := s.branchPath(p, p.BranchID)
@@ -130,6 +134,7 @@ func TestGuards(t *testing.T) {
 }
 
 func TestExpiry(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, nil)
 	p := s.project()
 	s.refused(http.MethodPost, "/api/v2/projects/"+p.ProjectID+"/branches", obj{"branch": obj{"expires_at": time.Now().Add(-time.Second)}}, http.StatusBadRequest)
@@ -162,6 +167,7 @@ func TestExpiry(t *testing.T) {
 }
 
 func TestPagination(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, nil)
 	p := s.project()
 	s.branch(p, obj{"name": "b"}, "")

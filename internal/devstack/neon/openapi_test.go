@@ -181,6 +181,7 @@ func (c contract) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestTheContractCatchesAWrongAnswer(t *testing.T) {
+	t.Parallel()
 	router, err := loadRouter()
 	if err != nil {
 		t.Fatal(err)

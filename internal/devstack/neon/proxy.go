@@ -2,6 +2,7 @@ package neon
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -100,13 +101,20 @@ func (e *Emulator) carry(p *project, ep *endpoint, px *proxy, client *net.TCPCon
 		return
 	}
 	defer px.remove(client)
-	server, err := e.reach(p, ep)
+	first, ok := greeting(client)
+	if !ok {
+		return
+	}
+	server, err := e.reach(p, ep, first)
 	if err != nil {
 		e.log.Debug("connection refused", "endpoint", ep.ID, "reason", err)
-		e.refuse(client, err)
+		e.refuse(client, first, err)
 		return
 	}
 	defer server.Close()
+	if _, err := server.Write(first); err != nil {
+		return
+	}
 	if !px.add(server) {
 		return
 	}
@@ -122,6 +130,29 @@ func (e *Emulator) carry(p *project, ep *endpoint, px *proxy, client *net.TCPCon
 	e.touch(ep)
 }
 
+const (
+	// greetingSize is the length and the code that every connection of PostgreSQL's protocol begins with.
+	greetingSize = 8
+	// cancelCode is that of a request to cancel a query.
+	cancelCode = 1234<<16 | 5678
+	// greetingTimeout bounds the wait for it, as PostgreSQL's authentication_timeout does.
+	greetingTimeout = time.Minute
+)
+
+// greeting reads what a client says first: who says nothing wakes nothing.
+func greeting(client net.Conn) ([]byte, bool) {
+	first := make([]byte, greetingSize)
+	_ = client.SetReadDeadline(time.Now().Add(greetingTimeout))
+	if _, err := io.ReadFull(client, first); err != nil {
+		return nil, false
+	}
+	_ = client.SetReadDeadline(time.Time{})
+	return first, true
+}
+
+// isCancel says whether a client wants no session but a query cancelled.
+func isCancel(first []byte) bool { return binary.BigEndian.Uint32(first[4:]) == cancelCode }
+
 // transfer copies one direction and passes its end on.
 func transfer(to, from *net.TCPConn) {
 	if _, err := io.Copy(to, from); err != nil {
@@ -135,8 +166,11 @@ func transfer(to, from *net.TCPConn) {
 
 var errDisabled = errors.New("endpoint is disabled. Enable it using Neon API and retry.")
 
-// reach connects to an endpoint's server, waking it when it is suspended.
-func (e *Emulator) reach(p *project, ep *endpoint) (*net.TCPConn, error) {
+var errNothingToCancel = errors.New("the compute is suspended: there is nothing to cancel")
+
+// reach connects to an endpoint's server, waking it when it is suspended. Drivers send a request to cancel after
+// their session broke: that must not wake the compute that has just been suspended.
+func (e *Emulator) reach(p *project, ep *endpoint, first []byte) (*net.TCPConn, error) {
 	ctx, cancel := context.WithTimeout(e.ctx, wakeTimeout)
 	defer cancel()
 	for {
@@ -155,6 +189,9 @@ func (e *Emulator) reach(p *project, ep *endpoint) (*net.TCPConn, error) {
 				return nil, err
 			}
 			continue
+		}
+		if isCancel(first) {
+			return nil, errNothingToCancel
 		}
 		if err := e.wake(ctx, p, ep); err != nil {
 			return nil, err

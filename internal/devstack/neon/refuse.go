@@ -1,7 +1,9 @@
 package neon
 
 import (
+	"bytes"
 	"crypto/tls"
+	"io"
 	"net"
 	"time"
 
@@ -11,9 +13,18 @@ import (
 // refuseTimeout bounds the politeness towards a client that is turned away.
 const refuseTimeout = 5 * time.Second
 
+// replayed is a connection whose first bytes were read before.
+type replayed struct {
+	net.Conn
+	r io.Reader
+}
+
+func (c replayed) Read(b []byte) (int, error) { return c.r.Read(b) }
+
 // refuse answers in a server's place with an error that PostgreSQL's clients understand, so that "refused" and
 // "unreachable" can be told apart.
-func (e *Emulator) refuse(client net.Conn, reason error) {
+func (e *Emulator) refuse(conn net.Conn, first []byte, reason error) {
+	client := replayed{conn, io.MultiReader(bytes.NewReader(first), conn)}
 	_ = client.SetDeadline(time.Now().Add(refuseTimeout))
 	backend := pgproto3.NewBackend(client, client)
 	for range 3 { // TLS, then GSS, then the real thing, or fewer

@@ -114,6 +114,7 @@ func wantLog(t *testing.T, line *timeline.Timeline, want string) {
 }
 
 func TestForks(t *testing.T) {
+	t.Parallel()
 	s := open(t, stateDir(t))
 	main := root(t, s)
 	at1, lsn1 := write(t, main, 1)
@@ -159,6 +160,7 @@ func TestForks(t *testing.T) {
 }
 
 func TestForksOfLinesAtRest(t *testing.T) {
+	t.Parallel()
 	dir := stateDir(t)
 	s := open(t, dir)
 	main := root(t, s)
@@ -188,6 +190,7 @@ func TestForksOfLinesAtRest(t *testing.T) {
 }
 
 func TestForkAfterACrash(t *testing.T) {
+	t.Parallel()
 	s := open(t, stateDir(t))
 	main := root(t, s)
 	pid := query[string](t, main, "SELECT pg_read_file('postmaster.pid', 0, 20)")
@@ -206,6 +209,7 @@ func TestForkAfterACrash(t *testing.T) {
 }
 
 func TestReadOnlyRefusesWritesWhateverIsSet(t *testing.T) {
+	t.Parallel()
 	s := open(t, stateDir(t))
 	main := root(t, s)
 	write(t, main, 1)
@@ -231,6 +235,7 @@ func TestReadOnlyRefusesWritesWhateverIsSet(t *testing.T) {
 }
 
 func TestReplicaFollows(t *testing.T) {
+	t.Parallel()
 	s := open(t, stateDir(t))
 	main := root(t, s)
 	exec(t, main, "CREATE ROLE app LOGIN PASSWORD 'x'; GRANT pg_read_all_data TO app")
@@ -255,6 +260,7 @@ func TestReplicaFollows(t *testing.T) {
 }
 
 func TestUnfinishedForksAreRemoved(t *testing.T) {
+	t.Parallel()
 	dir := stateDir(t)
 	s := open(t, dir)
 	if err := s.Close(t.Context()); err != nil {
