@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/lifeboat-dr/lifeboat/internal/manifest"
-	postgres "github.com/lifeboat-dr/lifeboat/internal/pgengine"
+	"github.com/lifeboat-dr/lifeboat/internal/postgres"
 )
 
 // shownMismatches is how many differing objects an error names.

@@ -6,8 +6,8 @@ import (
 	"io"
 
 	"github.com/lifeboat-dr/lifeboat/internal/manifest"
-	postgres "github.com/lifeboat-dr/lifeboat/internal/pgengine"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
+	"github.com/lifeboat-dr/lifeboat/internal/postgres"
 )
 
 // Restores brings backups back into databases.

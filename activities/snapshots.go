@@ -4,8 +4,8 @@ import (
 	"context"
 
 	"github.com/lifeboat-dr/lifeboat/internal/manifest"
-	postgres "github.com/lifeboat-dr/lifeboat/internal/pgengine"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
+	"github.com/lifeboat-dr/lifeboat/internal/postgres"
 )
 
 // branchSnapshot is the snapshot id of a frozen branch: it never changes, so every attempt reads the same.

@@ -90,7 +90,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 // Close stops reading.
 func (r *Reader) Close() error {
 	r.cancel()
-	for range r.parts { //nolint:revive // drained, so that the fetching goroutine has ended
+	for range r.parts {
 	}
 	if r.err == nil {
 		r.err = errors.New("archive: reader is closed")

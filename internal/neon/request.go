@@ -122,7 +122,7 @@ func (c *Client) send(ctx context.Context, in call, body []byte, out any) (int, 
 	if err != nil {
 		return c.unanswered(ctx, in, id, err)
 	}
-	defer res.Body.Close() //nolint:errcheck // it was only read
+	defer res.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
 	if err != nil {
 		return c.unanswered(ctx, in, id, err)

@@ -44,7 +44,7 @@ func (v *verifier) Read(p []byte) (int, error) {
 	v.left -= int64(n)
 	switch {
 	case v.left == 0:
-		if end := v.verdict(); end != io.EOF {
+		if end := v.verdict(); end != io.EOF { //nolint:errorlint // a reader's end is never wrapped
 			v.end = end
 			return 0, end
 		}

@@ -164,7 +164,7 @@ func transfer(to, from *net.TCPConn) {
 	_ = to.CloseWrite()
 }
 
-var errDisabled = errors.New("endpoint is disabled. Enable it using Neon API and retry.")
+var errDisabled = errors.New("endpoint is disabled. Enable it using Neon API and retry.") //nolint:revive,staticcheck // the words of Neon's proxy
 
 var errNothingToCancel = errors.New("the compute is suspended: there is nothing to cancel")
 

@@ -161,7 +161,7 @@ func (s *Server) answers(ctx context.Context) error {
 		}
 		select {
 		case <-s.child.Done():
-			return fmt.Errorf("start s3 server on %s: it ended (%v): see %s", s.cfg.Address, s.child.Wait(), filepath.Join(s.cfg.Dir, logFile))
+			return fmt.Errorf("start s3 server on %s: it ended (%w): see %s", s.cfg.Address, s.child.Wait(), filepath.Join(s.cfg.Dir, logFile))
 		case <-ctx.Done():
 			return fmt.Errorf("start s3 server on %s: no answer: %w", s.cfg.Address, err)
 		case <-tick.C:

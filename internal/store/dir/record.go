@@ -78,9 +78,11 @@ func (s *Store) writeRecord(r record) error {
 	}
 	path := recordPath(r.Key)
 	dir := path[:len(records)+3]
-	if err := s.root.Mkdir(dir, 0o700); err == nil {
+	err = s.root.Mkdir(dir, 0o700)
+	if err == nil {
 		err = s.sync(records)
-	} else if !errors.Is(err, fs.ErrExist) {
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return errors.Join(err, s.root.Remove(temporary))
 	}
 	if err := s.root.Rename(temporary, path); err != nil {

@@ -47,7 +47,7 @@ func (s *Store) Create(ctx context.Context, key string, body []byte, opt store.C
 			return o, nil
 		}
 		failed := s.failure("create", key, err)
-		if failed.Kind == store.ErrNotFound {
+		if errors.Is(failed, store.ErrNotFound) {
 			failed.Kind, failed.Hint = store.ErrDenied, s.noBucket()
 		}
 		if !store.Retryable(failed) {

@@ -44,7 +44,7 @@ func (s *Store) Extend(ctx context.Context, key, version string, until time.Time
 	})
 	if err != nil {
 		failed := s.failure("extend", key, err)
-		if failed.Kind != store.ErrExists {
+		if !errors.Is(failed, store.ErrExists) {
 			return failed
 		}
 		// Changed in between, or changed by us with the answer lost: what counts is what is there now.
@@ -72,7 +72,7 @@ func (s *Store) Inspect(ctx context.Context) (store.Properties, error) {
 	}
 	if err != nil {
 		failed := s.failure("inspect", "", err)
-		if failed.Kind == store.ErrNotFound {
+		if errors.Is(failed, store.ErrNotFound) {
 			failed.Kind, failed.Hint = store.ErrDenied, s.noBucket()
 		}
 		return store.Properties{}, failed

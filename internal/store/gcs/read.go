@@ -64,7 +64,7 @@ func (s *Store) attrs(ctx context.Context, op, key, version string) (*storage.Ob
 		return attrs, nil
 	}
 	failed := s.failure(op, key, err)
-	if failed.Kind == store.ErrNotFound {
+	if errors.Is(failed, store.ErrNotFound) {
 		// The same answer stands for a missing object and a missing bucket.
 		if _, err := s.bucket.Attrs(ctx); errors.Is(err, storage.ErrBucketNotExist) {
 			failed.Kind, failed.Hint = store.ErrDenied, s.noBucket()

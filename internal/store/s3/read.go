@@ -26,7 +26,7 @@ func (s *Store) Open(ctx context.Context, key, version string) (io.ReadCloser, s
 	out, err := s.get(ctx, key, version)
 	if err != nil {
 		failed := s.failure("open", key, err)
-		if version != unversioned || failed.Kind != store.ErrNotFound {
+		if version != unversioned || !errors.Is(failed, store.ErrNotFound) {
 			return nil, store.Object{}, failed
 		}
 		// Some servers know this name only once there are others, see stat.
@@ -72,7 +72,7 @@ func (s *Store) stat(ctx context.Context, op, key, version string) (store.Object
 	out, err := s.client.HeadObject(ctx, in)
 	if err != nil {
 		failed := s.failure(op, key, s.reason(ctx, in, err))
-		if version == unversioned && failed.Kind == store.ErrNotFound {
+		if version == unversioned && errors.Is(failed.Kind, store.ErrNotFound) {
 			// In a bucket that never had versioning some servers do not know the name that S3 has for the
 			// only version. What they hold is it, unless it has a name of its own.
 			if o, id, err := s.stat(ctx, op, key, ""); err != nil || o.Version == unversioned {

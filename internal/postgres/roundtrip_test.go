@@ -12,7 +12,7 @@ import (
 
 	"github.com/lifeboat-dr/lifeboat/internal/devstack/pgserver"
 	"github.com/lifeboat-dr/lifeboat/internal/manifest"
-	postgres "github.com/lifeboat-dr/lifeboat/internal/pgengine"
+	"github.com/lifeboat-dr/lifeboat/internal/postgres"
 	"github.com/lifeboat-dr/lifeboat/internal/secret"
 )
 
