@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"strings"
+	"regexp"
 
 	"github.com/spf13/cobra"
+	"go.temporal.io/sdk/temporal"
 )
 
 // version is set by the linker.
@@ -84,13 +86,18 @@ func usageErrors(cmd *cobra.Command) {
 	}
 }
 
-// readable strips what Temporal puts around an error that a person has to act upon.
+// readable is what a person can act upon: of an execution's error the innermost typed message, without
+// what Temporal wraps around it.
 func readable(err error) string {
 	text := err.Error()
-	for _, cut := range []string{" (type: ", ", retryable: "} {
-		if i := strings.LastIndex(text, cut); i > 0 && strings.Contains(text, "workflow execution error") {
-			text = text[:i]
+	var app *temporal.ApplicationError
+	for inner := err; errors.As(inner, &app); inner = app.Unwrap() {
+		text = app.Message()
+		if app.Unwrap() == nil {
+			break
 		}
 	}
-	return text
+	return typeNote.ReplaceAllString(text, "")
 }
+
+var typeNote = regexp.MustCompile(` \(type: \w+, retryable: (true|false)\)`)

@@ -3,6 +3,8 @@ package neon_test
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -21,6 +23,17 @@ func (s *site) endpointState(projectID, endpointID string) any {
 	return s.call(http.MethodGet, s.endpointPath(projectID, endpointID), nil)["endpoint"].(obj)["current_state"]
 }
 
+// dropped says whether the server's side of a session is gone. It asks the socket, not the driver: a driver
+// that finds out sends a request to cancel, inside TLS, which no proxy can tell from a new session and which
+// therefore wakes the compute.
+func dropped(session *pgx.Conn) bool {
+	conn := session.PgConn().Conn()
+	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_, err := io.Copy(io.Discard, conn) // whatever it says before it ends
+	var timeout net.Error
+	return !errors.As(err, &timeout) || !timeout.Timeout()
+}
+
 func TestSuspendedComputesWakeAtTheNextConnection(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil)
@@ -29,7 +42,7 @@ func TestSuspendedComputesWakeAtTheNextConnection(t *testing.T) {
 	path := s.endpointPath(p.ProjectID, p.EndpointID)
 	session := connect(t, p.URI)
 	s.do(http.MethodPost, path+"/suspend", nil)
-	if err := session.Ping(t.Context()); err == nil {
+	if !dropped(session) {
 		t.Error("a session survived the suspension of its compute")
 	}
 	if got := s.endpointState(p.ProjectID, p.EndpointID); got != "idle" {
@@ -41,7 +54,7 @@ func TestSuspendedComputesWakeAtTheNextConnection(t *testing.T) {
 	}
 	session = connect(t, p.URI)
 	s.do(http.MethodPost, path+"/restart", nil)
-	if err := session.Ping(t.Context()); err == nil {
+	if !dropped(session) {
 		t.Error("a session survived a restart")
 	}
 	s.do(http.MethodPost, path+"/suspend", nil)
@@ -187,7 +200,7 @@ func TestRolesAndPasswords(t *testing.T) {
 	if reset["password"] == made["password"] {
 		t.Error("the password is the old one")
 	}
-	if err := session.Ping(t.Context()); err == nil {
+	if !dropped(session) {
 		t.Error("a session survived the reset of its password")
 	}
 	var refused *pgconn.PgError

@@ -18,6 +18,8 @@
 //
 //   - A host is an IP address, not a name. The certificate is self-signed: sslmode=require works, verify-full
 //     does not. Encryption reaches from the client to the server; plain connections are refused.
+//   - TLS ends at the server, not at the proxy: a request to cancel that a client sends inside TLS wakes a
+//     suspended compute, which Neon's proxy would not let it do.
 //   - There is no pooler: pooled connection strings and pooler_host are the direct ones.
 //   - One site serves one region and one major version of PostgreSQL, the installed one. Asking for another is
 //     refused with 422, never silently ignored.
