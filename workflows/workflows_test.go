@@ -1,0 +1,318 @@
+package workflows_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/lifeboat-dr/lifeboat/activities"
+	"github.com/lifeboat-dr/lifeboat/internal/manifest"
+	"github.com/lifeboat-dr/lifeboat/internal/plan"
+	"github.com/lifeboat-dr/lifeboat/workflows"
+)
+
+// world is every activity, faked: it notes what was called, and fails what it is told to.
+type world struct {
+	mu       sync.Mutex
+	env      *testsuite.TestWorkflowEnvironment
+	calls    []string
+	fails    map[string]error
+	settings activities.Settings
+	alerts   []activities.Alert
+	attempts []manifest.Attempt
+	records  []manifest.Verified
+	guards   map[string]plan.Guard
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	w := &world{env: suite.NewTestWorkflowEnvironment(), fails: map[string]error{}, guards: map[string]plan.Guard{}, settings: activities.Settings{
+		Application: "medlink", Component: "database", SourceKind: "neon", Site: "east", Vault: "east", Connections: 2,
+		VerifyAfter: true, ScratchSite: "west", Order: "digest", Budget: time.Hour,
+	}}
+	w.env.SetTestTimeout(time.Minute)
+	workflows.Register(w.env)
+	(&activities.All{
+		Components: &activities.Components{}, Snapshots: &activities.Snapshots{}, Dumps: &activities.Dumps{},
+		Records: &activities.Records{}, Restores: &activities.Restores{}, Alerts: &activities.Alerts{},
+	}).Register(w.env)
+	w.fake()
+	return w
+}
+
+// note counts a call and says whether it is to fail.
+func (w *world) note(name string, guard plan.Guard) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.calls = append(w.calls, name)
+	w.guards[name] = guard
+	return w.fails[name]
+}
+
+func (w *world) called(name string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := 0
+	for _, c := range w.calls {
+		if c == name {
+			n++
+		}
+	}
+	return n
+}
+
+func (w *world) fake() {
+	var (
+		components *activities.Components
+		snapshots  *activities.Snapshots
+		dumps      *activities.Dumps
+		records    *activities.Records
+		restores   *activities.Restores
+		alerts     *activities.Alerts
+	)
+	on := func(activity, fake any) {
+		w.env.OnActivity(activity, mock.Anything, mock.Anything).Return(fake).Maybe()
+	}
+	equal := activities.Compared{Checks: []manifest.Check{{Name: "tables", OK: true, Detail: "27 equal"}}}
+	on(components.DescribeComponent, func(context.Context, activities.DescribeInput) (activities.Settings, error) {
+		return w.settings, w.note("DescribeComponent", plan.Guard{})
+	})
+	on(components.DescribeTarget, func(_ context.Context, in activities.Target) (activities.Target, error) {
+		in.Site = "west"
+		return in, w.note("DescribeTarget", plan.Guard{})
+	})
+	on(snapshots.OpenSnapshot, func(_ context.Context, in activities.OpenSnapshotInput) (activities.Snapshot, error) {
+		return activities.Snapshot{ID: "s1", Branch: "br-1"}, w.note("OpenSnapshot", in.Guard)
+	})
+	on(snapshots.RemoveSnapshot, func(_ context.Context, in activities.RemoveSnapshotInput) error {
+		return w.note("RemoveSnapshot", in.Guard)
+	})
+	on(dumps.PlanBackup, func(_ context.Context, in activities.PlanBackupInput) (activities.BackupPlan, error) {
+		return activities.BackupPlan{Tables: 2, Chunks: 6, Batches: []int{2, 4, 6}}, w.note("PlanBackup", in.Guard)
+	})
+	on(dumps.DumpSchema, func(_ context.Context, in activities.DumpSchemaInput) (activities.Copied, error) {
+		return activities.Copied{}, w.note("DumpSchema", in.Guard)
+	})
+	on(dumps.CopyChunks, func(_ context.Context, in activities.CopyChunksInput) (activities.Copied, error) {
+		return activities.Copied{Chunks: in.To - in.From, Rows: 10}, w.note("CopyChunks", in.Guard)
+	})
+	on(dumps.CopyServer, func(_ context.Context, in activities.CopyServerInput) (activities.ServerCopy, error) {
+		return activities.ServerCopy{Snapshot: activities.Snapshot{ID: "s1"}, Copied: activities.Copied{Chunks: 6}}, w.note("CopyServer", in.Guard)
+	})
+	on(records.CommitManifest, func(_ context.Context, in activities.CommitInput) (activities.Committed, error) {
+		return activities.Committed{Key: "key", SHA256: "sha"}, w.note("CommitManifest", in.Guard)
+	})
+	on(records.LockBackup, func(_ context.Context, in activities.LockInput) (activities.Locked, error) {
+		return activities.Locked{}, w.note("LockBackup", in.Guard)
+	})
+	on(records.FindBackup, func(_ context.Context, in activities.FindBackupInput) (activities.Found, error) {
+		id := in.Backup
+		if id == "latest" {
+			id = "20261123T020000Z-k3v7qa"
+		}
+		return activities.Found{Backup: id, SHA256: "sha", Batches: []int{3, 6}}, w.note("FindBackup", plan.Guard{})
+	})
+	on(records.RecordVerified, func(_ context.Context, in activities.RecordVerifiedInput) (string, error) {
+		w.records = append(w.records, in.Verified)
+		return "verified", w.note("RecordVerified", in.Guard)
+	})
+	on(records.RecordAttempt, func(_ context.Context, in activities.RecordAttemptInput) error {
+		w.attempts = append(w.attempts, in.Attempt)
+		return w.note("RecordAttempt", in.Guard)
+	})
+	on(restores.OpenTarget, func(_ context.Context, in activities.TargetInput) (activities.Target, error) {
+		return in.Target, w.note("OpenTarget", in.Guard)
+	})
+	on(restores.CreateTables, func(_ context.Context, in activities.TargetInput) (activities.Restored, error) {
+		return activities.Restored{}, w.note("CreateTables", in.Guard)
+	})
+	on(restores.LoadChunks, func(_ context.Context, in activities.LoadChunksInput) (activities.Copied, error) {
+		return activities.Copied{Chunks: in.To - in.From, Rows: 30}, w.note("LoadChunks", in.Guard)
+	})
+	on(restores.CreateConstraints, func(_ context.Context, in activities.TargetInput) (activities.Restored, error) {
+		return activities.Restored{}, w.note("CreateConstraints", in.Guard)
+	})
+	on(restores.CompareTarget, func(_ context.Context, in activities.TargetInput) (activities.Compared, error) {
+		return equal, w.note("CompareTarget", in.Guard)
+	})
+	on(restores.SmokeTarget, func(_ context.Context, in activities.TargetInput) (activities.Compared, error) {
+		return activities.Compared{Checks: []manifest.Check{{Name: "smoke:claims", OK: true}}}, w.note("SmokeTarget", in.Guard)
+	})
+	on(restores.DropTarget, func(_ context.Context, in activities.TargetInput) error { return w.note("DropTarget", in.Guard) })
+	on(alerts.SendAlert, func(_ context.Context, a activities.Alert) error {
+		w.alerts = append(w.alerts, a)
+		return w.note("SendAlert", plan.Guard{})
+	})
+}
+
+// final is an error that is not retried.
+func final(kind string) error {
+	return temporal.NewNonRetryableApplicationError("a reason", kind, nil, "do this")
+}
+
+func TestBackupOrder(t *testing.T) {
+	w := newWorld(t)
+	w.env.ExecuteWorkflow(workflows.Backup, workflows.BackupInput{Component: "database"})
+	if err := w.env.GetWorkflowError(); err != nil {
+		t.Fatal(err)
+	}
+	var result workflows.BackupResult
+	if err := w.env.GetWorkflowResult(&result); err != nil {
+		t.Fatal(err)
+	}
+	if !manifest.ValidBackupID(result.Backup) || result.Verified == nil || result.Verified.Backup != result.Backup {
+		t.Errorf("result %+v", result)
+	}
+	before := func(a, b string) {
+		t.Helper()
+		if i, j := slices.Index(w.calls, a), slices.Index(w.calls, b); i < 0 || j < 0 || i > j {
+			t.Errorf("%s has to come before %s: %v", a, b, w.calls)
+		}
+	}
+	for _, pair := range [][2]string{
+		{"OpenSnapshot", "PlanBackup"}, {"PlanBackup", "CopyChunks"}, {"CopyChunks", "CommitManifest"}, {"DumpSchema", "CommitManifest"},
+		{"RemoveSnapshot", "CommitManifest"}, {"CommitManifest", "LockBackup"}, {"LockBackup", "OpenTarget"}, {"SmokeTarget", "DropTarget"}, {"DropTarget", "RecordVerified"},
+	} {
+		before(pair[0], pair[1])
+	}
+	if w.called("CopyChunks") != 3 || w.called("LoadChunks") != 2 || w.called("RemoveSnapshot") != 1 || len(w.attempts)+len(w.alerts) != 0 {
+		t.Errorf("calls %v, attempts %v, alerts %v", w.calls, w.attempts, w.alerts)
+	}
+	for name, g := range w.guards {
+		if g.Execution != "" && (g.Order != "digest" || g.Mode != plan.ModeStanding || g.Target != "database" || g.Step == "") {
+			t.Errorf("%s got guard %+v", name, g)
+		}
+	}
+}
+
+// TestBackupCleansUpAfterEveryFailure fails each step in turn: the branch is gone, one signed record and one
+// message tell of it.
+func TestBackupCleansUpAfterEveryFailure(t *testing.T) {
+	for _, step := range []string{"OpenSnapshot", "PlanBackup", "DumpSchema", "CopyChunks", "CommitManifest", "LockBackup"} {
+		t.Run(step, func(t *testing.T) {
+			w := newWorld(t)
+			w.fails[step] = final("StoreFull")
+			w.env.ExecuteWorkflow(workflows.Backup, workflows.BackupInput{Component: "database"})
+			if w.env.GetWorkflowError() == nil {
+				t.Fatal("it succeeded")
+			}
+			if w.called("RemoveSnapshot") != 1 || w.called("RecordVerified") != 0 {
+				t.Errorf("calls %v", w.calls)
+			}
+			if len(w.attempts) != 1 || w.attempts[0].ErrorType != "StoreFull" || w.attempts[0].Hint != "do this" || w.attempts[0].Kind != "backup" {
+				t.Errorf("recorded %+v", w.attempts)
+			}
+			if len(w.alerts) != 1 || w.alerts[0].Kind != "backup.failed" || strings.Contains(w.alerts[0].Text, "a reason") {
+				t.Errorf("told %+v", w.alerts)
+			}
+		})
+	}
+}
+
+func TestBackupFromAServerHasNoBranch(t *testing.T) {
+	w := newWorld(t)
+	w.settings.SourceKind, w.settings.VerifyAfter = "postgres", false
+	w.env.ExecuteWorkflow(workflows.Backup, workflows.BackupInput{Component: "database"})
+	if err := w.env.GetWorkflowError(); err != nil {
+		t.Fatal(err)
+	}
+	if w.called("CopyServer") != 1 || w.called("OpenSnapshot")+w.called("RemoveSnapshot")+w.called("OpenTarget") != 0 {
+		t.Errorf("calls %v", w.calls)
+	}
+	w = newWorld(t)
+	w.settings.SourceKind = "postgres"
+	w.env.ExecuteWorkflow(workflows.Backup, workflows.BackupInput{Component: "database", LSN: "0/1"})
+	if err := w.env.GetWorkflowError(); err == nil || !strings.Contains(err.Error(), "LSN") {
+		t.Errorf("a backup of a server at an LSN: %v", err)
+	}
+}
+
+func TestCanceledBackupCleansUp(t *testing.T) {
+	w := newWorld(t)
+	var dumps *activities.Dumps
+	w.env.OnActivity(dumps.CopyServer, mock.Anything, mock.Anything).Return(activities.ServerCopy{}, nil).Maybe()
+	w.env.RegisterDelayedCallback(w.env.CancelWorkflow, 0)
+	w.env.ExecuteWorkflow(workflows.Backup, workflows.BackupInput{Component: "database"})
+	if err := w.env.GetWorkflowError(); !temporal.IsCanceledError(errors.Unwrap(err)) && !strings.Contains(err.Error(), "canceled") {
+		t.Fatalf("ended with %v", err)
+	}
+	if w.called("OpenSnapshot") > 0 && w.called("RemoveSnapshot") != 1 {
+		t.Errorf("calls %v", w.calls)
+	}
+	if len(w.alerts) != 0 {
+		t.Errorf("people were told of what a person did: %+v", w.alerts)
+	}
+}
+
+func TestVerifyDropsScratchInEveryCase(t *testing.T) {
+	for _, step := range []string{"", "OpenTarget", "CreateTables", "LoadChunks", "CreateConstraints", "CompareTarget", "SmokeTarget", "DropTarget"} {
+		t.Run("fails at "+step, func(t *testing.T) {
+			w := newWorld(t)
+			if step != "" {
+				w.fails[step] = final("Mismatch")
+			}
+			w.env.ExecuteWorkflow(workflows.Verify, workflows.VerifyInput{Component: "database", Backup: "latest"})
+			if failed := w.env.GetWorkflowError() != nil; failed != (step != "") {
+				t.Fatalf("ended with %v", w.env.GetWorkflowError())
+			}
+			if w.called("DropTarget") != 1 {
+				t.Errorf("calls %v", w.calls)
+			}
+			if recorded := w.called("RecordVerified"); (step == "") != (recorded == 1) {
+				t.Errorf("%d records", recorded)
+			}
+			if step == "" && (!w.records[0].Dropped || len(w.records[0].Checks) != 2 || w.records[0].Manifest != "sha") {
+				t.Errorf("recorded %+v", w.records[0])
+			}
+			if step != "" && (len(w.attempts) != 1 || w.attempts[0].Kind != "verify" || len(w.alerts) != 1 || w.alerts[0].Kind != "backup.unverified") {
+				t.Errorf("recorded %+v, told %+v", w.attempts, w.alerts)
+			}
+		})
+	}
+}
+
+// TestFailedVerificationTellsOnce: the backup's execution fails, too, but the child has told already.
+func TestFailedVerificationTellsOnce(t *testing.T) {
+	w := newWorld(t)
+	w.fails["CompareTarget"] = final("Mismatch")
+	w.env.ExecuteWorkflow(workflows.Backup, workflows.BackupInput{Component: "database"})
+	if w.env.GetWorkflowError() == nil {
+		t.Fatal("it succeeded")
+	}
+	if len(w.attempts) != 1 || w.attempts[0].Kind != "verify" || len(w.alerts) != 1 || w.alerts[0].Kind != "backup.unverified" {
+		t.Errorf("recorded %+v, told %+v", w.attempts, w.alerts)
+	}
+}
+
+func TestRestoreLeavesItsTarget(t *testing.T) {
+	w := newWorld(t)
+	w.fails["LoadChunks"] = final("Corrupt")
+	w.env.ExecuteWorkflow(workflows.RestoreBackup, workflows.RestoreInput{
+		Component: "database", Backup: "latest", Target: activities.Target{Kind: activities.NamedTarget, Name: "spare"},
+	})
+	if w.env.GetWorkflowError() == nil {
+		t.Fatal("it succeeded")
+	}
+	if w.called("DropTarget") != 0 {
+		t.Errorf("a target that is not ours was dropped: %v", w.calls)
+	}
+	if g := w.guards["LoadChunks"]; g.Target != "spare" {
+		t.Errorf("the guard names %q", g.Target)
+	}
+	for _, bad := range []activities.Target{{}, {Kind: activities.BranchTarget}, {Kind: activities.NamedTarget}, {Kind: activities.ScratchTarget, Database: "medlink"}} {
+		w := newWorld(t)
+		w.env.ExecuteWorkflow(workflows.RestoreBackup, workflows.RestoreInput{Component: "database", Backup: "latest", Target: bad})
+		if w.env.GetWorkflowError() == nil || len(w.calls) != 0 {
+			t.Errorf("target %+v: %v, calls %v", bad, w.env.GetWorkflowError(), w.calls)
+		}
+	}
+}
