@@ -28,7 +28,7 @@ type Source interface {
 	// Identity says what it is, without the facts that only a server knows.
 	Identity(ctx context.Context) (manifest.Source, error)
 	// Freeze makes a branch of our own name that does not change, or finds the one an earlier try made.
-	Freeze(ctx context.Context, in Freeze) (branch string, err error)
+	Freeze(ctx context.Context, in Freeze) (Frozen, error)
 	// Unfreeze removes every branch of this backup. It is no error when there is none.
 	Unfreeze(ctx context.Context, backup string) error
 	// Address is the connection string of a frozen branch, or of the source itself when branch is empty.
@@ -40,6 +40,15 @@ type Freeze struct {
 	Backup    string
 	LSN       string
 	ExpiresAt time.Time
+}
+
+// Frozen is a branch that does not change.
+type Frozen struct {
+	Branch string
+	// At is the moment up to which all that had committed is in the branch, as the service says; zero when
+	// it does not say. It is never later than that moment: a restore point that claims more than it holds
+	// would hide a loss.
+	At time.Time
 }
 
 // Place is where restores go.

@@ -59,6 +59,7 @@ func (d *Dumps) PlanBackup(ctx context.Context, in PlanBackupInput) (BackupPlan,
 	if err != nil {
 		return BackupPlan{}, err
 	}
+	at.Point = in.Snapshot.Point
 	session, err := d.session(ctx, j.component, in.Snapshot.Branch, "")
 	if err != nil {
 		return BackupPlan{}, err

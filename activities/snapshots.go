@@ -32,15 +32,22 @@ func (s *Snapshots) OpenSnapshot(ctx context.Context, in OpenSnapshotInput) (Sna
 		return Snapshot{}, InvalidInput("%q is not a backup id", in.Backup)
 	}
 	defer alive(ctx, &counter{})()
-	branch, err := c.Source.Freeze(ctx, Freeze{Backup: in.Backup, LSN: in.LSN, ExpiresAt: in.ExpiresAt})
+	frozen, err := c.Source.Freeze(ctx, Freeze{Backup: in.Backup, LSN: in.LSN, ExpiresAt: in.ExpiresAt})
 	if err != nil {
 		return Snapshot{}, classify(err, "freeze "+c.Name)
 	}
-	at, err := whereIs(ctx, c, branch)
+	at, err := whereIs(ctx, c, frozen.Branch)
 	if err != nil {
 		return Snapshot{}, err
 	}
-	return Snapshot{ID: branchSnapshot, Branch: branch, Point: at.Point}, nil
+	point := at.Point
+	if in.LSN == "" && !frozen.At.IsZero() || point.Time.IsZero() {
+		point.Time = frozen.At
+	}
+	if point.Time.IsZero() {
+		return Snapshot{}, hinted(TypeOutOfHistory, nil, "choose an LSN after a commit, or back up the present", "nobody knows the time of LSN %s", in.LSN)
+	}
+	return Snapshot{ID: branchSnapshot, Branch: frozen.Branch, Point: point}, nil
 }
 
 // RemoveSnapshot removes the branches of a backup. It is safe to repeat, and right also when there is none.

@@ -1,104 +1,212 @@
-// Package test holds what looks at Lifeboat from outside: names that must not change, histories that must
-// replay, and the whole of it running on real parts.
+// Package test pins what must never change by accident: the durable names that stand in histories,
+// schedules, vaults and alerts. An execution that was started yesterday has to find them tomorrow.
 package test
 
 import (
 	"flag"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nexus-rpc/sdk-go/nexus"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/nexus-rpc/sdk-go/nexus"
-
 	"github.com/lifeboat-dr/lifeboat/activities"
 	"github.com/lifeboat-dr/lifeboat/internal/manifest"
+	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/internal/signature"
 	"github.com/lifeboat-dr/lifeboat/workflows"
 )
 
-var update = flag.Bool("update", false, "write the golden file anew")
+var update = flag.Bool("update", false, "write the golden file; a name that goes away breaks running executions")
 
-// registry notes what is registered.
-type registry struct{ names []string }
+const golden = "testdata/durable-names.golden"
 
-func (r *registry) RegisterWorkflow(any) { panic("workflows are registered with a name") }
-func (r *registry) RegisterWorkflowWithOptions(_ any, o workflow.RegisterOptions) {
-	r.names = append(r.names, "workflow "+o.Name)
-}
-func (r *registry) RegisterDynamicWorkflow(any, workflow.DynamicRegisterOptions) {
-	panic("no workflow is dynamic")
-}
-func (r *registry) RegisterActivity(a any) {
-	t := reflect.TypeOf(a)
-	for i := range t.NumMethod() {
-		r.names = append(r.names, "activity "+t.Method(i).Name)
-	}
-}
-func (r *registry) RegisterActivityWithOptions(any, activity.RegisterOptions) { panic("not used") }
-func (r *registry) RegisterDynamicActivity(any, activity.DynamicRegisterOptions) {
-	panic("no activity is dynamic")
-}
-func (r *registry) RegisterNexusService(*nexus.Service) {}
-
-// TestDurableNames pins everything that stands in histories, vaults and other people's scripts. A change
-// here breaks executions that run, or backups that exist: add, never rename.
 func TestDurableNames(t *testing.T) {
-	r := &registry{}
-	workflows.Register(r)
-	all := &activities.All{
-		Components: &activities.Components{}, Snapshots: &activities.Snapshots{}, Dumps: &activities.Dumps{},
-		Records: &activities.Records{}, Restores: &activities.Restores{}, Alerts: &activities.Alerts{},
-	}
-	all.Register(r)
-	slices.Sort(r.names)
-	if len(slices.Compact(slices.Clone(r.names))) != len(r.names) {
-		t.Errorf("a name is registered twice: %v", r.names)
-	}
-	at := time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC)
-	id := manifest.NewBackupID(at, "k3v7qa")
-	names := append(r.names,
-		"queue "+workflows.SiteQueue(""), "queue of a site "+workflows.SiteQueue("us-east-1"),
-		"id of a backup "+workflows.BackupID("database", at), "id of a verification "+workflows.VerifyID("database", id),
-		"id of a restore "+workflows.RestoreID("database", "branch:us-west-2"), "id of a schedule "+workflows.ScheduleID("nightly"),
-		"id of a scheduled run "+workflows.ScheduledID("backup", "database", "nightly"), "id of an evaluation "+workflows.ScheduledID("evaluate", "", "watch"),
-		"key of a manifest "+manifest.ManifestKey("database", id), "key of a part "+manifest.PartKey("database", id, "s1", "c00042", 3),
-		"key of a note "+manifest.WorkKey("database", id, "s1", "c00042"), "key of a verification "+manifest.VerifiedKey("database", id, at),
-		"key of a failure "+manifest.AttemptKey("database", id, 1),
-	)
-	for name := range workflows.SearchAttributes() {
-		names = append(names, "search attribute "+name)
-	}
-	for _, n := range []signature.Namespace{signature.Manifest, signature.Command, signature.Runbook, signature.Roster, signature.Journal, signature.Order} {
-		names = append(names, "signature namespace "+string(n))
-	}
-	for _, kind := range []string{
-		activities.TypeInvalidInput, activities.TypeNotAllowed, activities.TypeNotFound, activities.TypeConfiguration, activities.TypePermission,
-		activities.TypeVersion, activities.TypeConflict, activities.TypeNotEmpty, activities.TypeCorrupt, activities.TypeUntrusted,
-		activities.TypeMismatch, activities.TypeSmoke, activities.TypeStoreFull, activities.TypeStoreDenied, activities.TypeOutOfHistory,
-		activities.TypeUnavailable, activities.TypeLimit, activities.TypeNeonOperation, activities.TypeNoSuchChunk,
-	} {
-		names = append(names, "error type "+kind)
-	}
-	slices.Sort(names)
-	got := strings.Join(names, "\n") + "\n"
-	const file = "testdata/durable-names.golden"
+	got := durableNames(t)
 	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(file)
+	want, err := os.ReadFile(golden)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("durable names changed (-was +is):\n%s", diff)
+		t.Errorf("durable names changed (-pinned +now):\n%s\nWhoever means it runs: go test ./test -run TestDurableNames -update", diff)
 	}
 }
+
+// TestActivityNamesAreUnique guards the registration: the method's name alone is the activity's name.
+func TestActivityNamesAreUnique(t *testing.T) {
+	owners := map[string]string{}
+	for owner, names := range activityNames() {
+		for _, name := range names {
+			if other, taken := owners[name]; taken {
+				t.Errorf("activity %s is a method of %s and of %s", name, other, owner)
+			}
+			owners[name] = owner
+		}
+	}
+	if len(owners) < 10 {
+		t.Errorf("only %d activities were found: the test looks in the wrong place", len(owners))
+	}
+}
+
+// TestEveryFieldOfAllIsRegistered catches a struct that was added to All and not to Register.
+func TestEveryFieldOfAllIsRegistered(t *testing.T) {
+	r := &recorder{}
+	filled().Register(r)
+	registered := map[string]bool{}
+	for _, v := range r.activities {
+		registered[reflect.TypeOf(v).Elem().Name()] = true
+	}
+	for owner := range activityNames() {
+		if !registered[owner] {
+			t.Errorf("the activities of %s are not registered", owner)
+		}
+	}
+}
+
+func durableNames(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	section := func(title string, lines []string) {
+		slices.Sort(lines)
+		fmt.Fprintf(&b, "# %s\n%s\n\n", title, strings.Join(lines, "\n"))
+	}
+	r := &recorder{}
+	workflows.Register(r)
+	section("workflows", r.workflows)
+
+	var names []string
+	for _, of := range activityNames() {
+		names = append(names, of...)
+	}
+	section("activities", names)
+
+	attributes := []string{}
+	for name, kind := range workflows.SearchAttributes() {
+		attributes = append(attributes, name+" "+kind.String())
+	}
+	section("search attributes", attributes)
+	section("kinds", []string{workflows.KindBackup, workflows.KindVerify, workflows.KindRestore, workflows.KindEvaluate})
+	section("error types", slices.Collect(maps.Values(constants(t, "../activities/errors.go", "Type"))))
+
+	at := time.Date(2026, 11, 23, 2, 0, 0, 0, time.FixedZone("elsewhere", -5*3600))
+	const backup = "20261123T070000Z-k3v7qa"
+	section("task queues", []string{
+		"everywhere " + workflows.Queue, "site us-east-1 " + workflows.SiteQueue("us-east-1"), "no site " + workflows.SiteQueue(""),
+	})
+	section("ids", []string{
+		"backup " + workflows.BackupID("database", at),
+		"verify " + workflows.VerifyID("database", backup),
+		"restore into a branch " + workflows.RestoreID("database", "branch:us-west-2"),
+		"restore into a target " + workflows.RestoreID("database", "target:spare"),
+		"schedule " + workflows.ScheduleID("nightly"),
+		"scheduled backup " + workflows.ScheduledID(workflows.KindBackup, "database", "hourly"),
+		"scheduled evaluation " + workflows.ScheduledID(workflows.KindEvaluate, "", "watch"),
+		"backup id " + manifest.NewBackupID(at, "k3v7qa"),
+	})
+	section("targets", []string{string(activities.ScratchTarget), string(activities.BranchTarget), string(activities.NamedTarget)})
+	actions := []string{}
+	for _, a := range plan.StandingActions {
+		actions = append(actions, string(a))
+	}
+	section("actions of orders", actions)
+	section("modes", []string{string(plan.ModeStanding), string(plan.ModePlan), string(plan.ModeDrill), string(plan.ModeLive)})
+	section("signature namespaces", []string{string(signature.Manifest), string(signature.Order)})
+	section("keys of a vault", []string{
+		manifest.ManifestKey("database", backup), manifest.PartKey("database", backup, "s1", "c00042", 1),
+		manifest.WorkKey("database", backup, "s1", "c00042"), manifest.AttemptKey("database", backup, 1),
+		manifest.VerifiedKey("database", backup, at),
+	})
+	return b.String()
+}
+
+// filled is an All whose fields are set to empty structs, which is enough to look at their methods.
+func filled() *activities.All {
+	all := &activities.All{}
+	v := reflect.ValueOf(all).Elem()
+	for i := range v.NumField() {
+		v.Field(i).Set(reflect.New(v.Field(i).Type().Elem()))
+	}
+	return all
+}
+
+// activityNames are the exported methods of each struct of All, as the SDK registers them.
+func activityNames() map[string][]string {
+	names := map[string][]string{}
+	all := reflect.TypeFor[activities.All]()
+	for i := range all.NumField() {
+		owner := all.Field(i).Type
+		for j := range owner.NumMethod() {
+			names[owner.Elem().Name()] = append(names[owner.Elem().Name()], owner.Method(j).Name)
+		}
+	}
+	return names
+}
+
+// constants reads the string constants of a file whose names begin with prefix, so that a new one cannot
+// be forgotten here.
+func constants(t *testing.T, file, prefix string) map[string]string {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), filepath.FromSlash(file), nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok || len(spec.Names) != len(spec.Values) {
+			return true
+		}
+		for i, name := range spec.Names {
+			if literal, ok := spec.Values[i].(*ast.BasicLit); ok && strings.HasPrefix(name.Name, prefix) {
+				if text, err := strconv.Unquote(literal.Value); err == nil {
+					found[name.Name] = text
+				}
+			}
+		}
+		return true
+	})
+	if len(found) == 0 {
+		t.Fatalf("%s has no constants that begin with %s", file, prefix)
+	}
+	return found
+}
+
+// recorder is a registry that remembers what is registered.
+type recorder struct {
+	workflows  []string
+	activities []any
+}
+
+func (r *recorder) RegisterWorkflow(any) { r.workflows = append(r.workflows, "unnamed") }
+func (r *recorder) RegisterWorkflowWithOptions(_ any, o workflow.RegisterOptions) {
+	r.workflows = append(r.workflows, o.Name)
+}
+func (r *recorder) RegisterDynamicWorkflow(any, workflow.DynamicRegisterOptions) {
+	r.workflows = append(r.workflows, "dynamic")
+}
+func (r *recorder) RegisterActivity(a any) { r.activities = append(r.activities, a) }
+func (r *recorder) RegisterActivityWithOptions(a any, _ activity.RegisterOptions) {
+	r.RegisterActivity(a)
+}
+func (r *recorder) RegisterDynamicActivity(a any, _ activity.DynamicRegisterOptions) {
+	r.RegisterActivity(a)
+}
+func (r *recorder) RegisterNexusService(*nexus.Service) {}

@@ -3,6 +3,7 @@ package database
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/lifeboat-dr/lifeboat/activities"
 	"github.com/lifeboat-dr/lifeboat/internal/manifest"
@@ -101,19 +102,29 @@ func (n *Neon) Identity(ctx context.Context) (manifest.Source, error) {
 func snapshotBranch(backup string) string { return neon.OwnPrefix + backup + "/snapshot" }
 
 // Freeze implements [activities.Source].
-func (n *Neon) Freeze(ctx context.Context, in activities.Freeze) (string, error) {
+func (n *Neon) Freeze(ctx context.Context, in activities.Freeze) (activities.Frozen, error) {
 	parent, err := n.branch(ctx)
 	if err != nil {
-		return "", err
+		return activities.Frozen{}, err
 	}
 	made, err := n.Client.EnsureBranch(ctx, neon.BranchSpec{
 		Project: n.Project, Name: snapshotBranch(in.Backup), Parent: parent.ID,
 		Point: neon.Point{LSN: in.LSN}, ExpiresAt: in.ExpiresAt, Endpoint: neon.ReadOnly,
 	})
 	if err != nil {
-		return "", explain(err)
+		return activities.Frozen{}, explain(err)
 	}
-	return made.Branch.ID, nil
+	return activities.Frozen{Branch: made.Branch.ID, At: frozenAt(made.Branch, in)}, nil
+}
+
+// frozenAt is what Neon says of a branch's moment. The head of the parent was taken before the branch was
+// there; at an LSN of the past only the parent's own time counts.
+func frozenAt(b neon.Branch, in activities.Freeze) time.Time {
+	at := b.ParentTime
+	if in.LSN == "" && (at.IsZero() || b.CreatedAt.Before(at)) {
+		at = b.CreatedAt
+	}
+	return at.UTC()
 }
 
 // Unfreeze implements [activities.Source].

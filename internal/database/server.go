@@ -32,8 +32,8 @@ func (s *Server) Identity(context.Context) (manifest.Source, error) {
 }
 
 // Freeze implements [activities.Source] by refusing: only Neon has branches.
-func (s *Server) Freeze(context.Context, activities.Freeze) (string, error) {
-	return "", errors.New("a plain server has no branches")
+func (s *Server) Freeze(context.Context, activities.Freeze) (activities.Frozen, error) {
+	return activities.Frozen{}, errors.New("a plain server has no branches")
 }
 
 // Unfreeze implements [activities.Source]: there is never anything to remove.

@@ -97,8 +97,9 @@ func prepare(ctx context.Context, conn *pgx.Conn, opt Options) error {
 type Position struct {
 	// LSN is the write-ahead log position in PostgreSQL's notation.
 	LSN string
-	// Time is the moment up to which everything that had committed is there: the last replayed commit in
-	// recovery, else the server's clock.
+	// Time is the moment up to which everything that had committed is there: the server's clock or, in
+	// recovery, the last commit that was replayed, and zero when none was. The clock of a server that stands
+	// still says nothing of what it holds.
 	Time time.Time
 	// System is the system identifier in decimal; empty when the role may not see it.
 	System string
@@ -113,14 +114,17 @@ type Position struct {
 func Where(ctx context.Context, conn *pgx.Conn) (Position, error) {
 	var p Position
 	var version string
+	var at *time.Time
 	err := conn.QueryRow(ctx, `SELECT r.in_recovery, pg_catalog.current_setting('server_version_num'),
 		CASE WHEN r.in_recovery THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_lsn() END::text,
-		COALESCE(CASE WHEN r.in_recovery THEN pg_catalog.pg_last_xact_replay_timestamp() END, pg_catalog.now())
-		FROM (SELECT pg_catalog.pg_is_in_recovery() AS in_recovery) r`).Scan(&p.InRecovery, &version, &p.LSN, &p.Time)
+		CASE WHEN r.in_recovery THEN pg_catalog.pg_last_xact_replay_timestamp() ELSE pg_catalog.now() END
+		FROM (SELECT pg_catalog.pg_is_in_recovery() AS in_recovery) r`).Scan(&p.InRecovery, &version, &p.LSN, &at)
 	if err != nil {
 		return p, fail("ask for position", "", err)
 	}
-	p.Time = p.Time.UTC()
+	if at != nil {
+		p.Time = at.UTC()
+	}
 	if p.ServerVersion, err = strconv.Atoi(version); err != nil {
 		return p, fail("read server version", "", err)
 	}
