@@ -11,6 +11,7 @@ import (
 
 	"github.com/lifeboat-dr/lifeboat/activities"
 	"github.com/lifeboat-dr/lifeboat/internal/devstack/medlink"
+	"github.com/lifeboat-dr/lifeboat/internal/devstack/pgserver"
 	"github.com/lifeboat-dr/lifeboat/internal/manifest"
 	"github.com/lifeboat-dr/lifeboat/internal/neon"
 	"github.com/lifeboat-dr/lifeboat/workflows"
@@ -19,7 +20,20 @@ import (
 // TestJourney goes the whole way on one world: back up, find, verify, restore, look at what people and
 // attackers would look at.
 func TestJourney(t *testing.T) {
+	server := pgserver.New(t, pgserver.TestOptions{})
+	t.Setenv("LIFEBOAT_TEST_REPORTING", server.Database(t, "reporter", "reporting"))
+	server.Exec(t, "postgres", "ALTER ROLE reporter CREATEDB; GRANT pg_read_all_data TO reporter")
 	r := newRig(t, 4<<20, func(config string) string {
+		config = strings.Replace(config, "components:\n", `components:
+  reporting:
+    tier: 3
+    owner: analytics@medlink.example
+    rpo: 2d
+    rto: 7d
+    source: {postgres: {site: us-east-1, url: {env: LIFEBOAT_TEST_REPORTING}}}
+    vault: us-west-2
+    verify: {scratch: {postgres: {site: us-west-2, url: {env: LIFEBOAT_TEST_REPORTING}}}}
+`, 1)
 		return config + "targets:\n  spare: {postgres: {site: us-west-2, url: {file: keys/spare.secret}}}\n"
 	})
 	backup := r.backup()
@@ -56,10 +70,12 @@ func TestJourney(t *testing.T) {
 		t.Errorf("the verification left %v", left)
 	}
 
+	t.Run("a plain server, a cancellation, an evaluation", func(t *testing.T) { r.otherKinds(t, server) })
 	t.Run("restore into a branch", func(t *testing.T) { r.restoreIntoBranch(t, backup) })
 	t.Run("a database that is not empty is refused", func(t *testing.T) { r.refuseNonEmpty(t, backup) })
 	t.Run("history tells nothing", func(t *testing.T) { r.readHistories(t) })
 	t.Run("a flipped bit is found and told", func(t *testing.T) { r.flipABit(t, backup) })
+	r.record(t)
 }
 
 func (r *rig) restoreIntoBranch(t *testing.T, backup workflows.BackupResult) {

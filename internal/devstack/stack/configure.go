@@ -129,7 +129,8 @@ func (s *Stack) signOrder() error {
 	now := time.Now().UTC().Truncate(time.Second)
 	order, err := roster.NewSigned(plan.Order{
 		Format: 1, Kind: "standing", Application: "medlink", Actions: plan.StandingActions,
-		Components: []string{"database"}, Targets: []string{"spare"}, Issued: now, Expires: now.AddDate(1, 0, 0),
+		// Names that the stack does not have yet, but that its visitors add.
+		Components: []string{"database", "reporting"}, Targets: []string{"spare"}, Issued: now, Expires: now.AddDate(1, 0, 0),
 	})
 	if err != nil {
 		return err

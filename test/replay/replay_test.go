@@ -1,0 +1,46 @@
+// Package replay holds today's workflow code against histories that earlier code recorded: an execution that
+// runs while Lifeboat is upgraded has to go on. How to record stands in test/e2e/record_test.go.
+package replay
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/worker"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/lifeboat-dr/lifeboat/workflows"
+)
+
+func TestRecordedHistoriesReplay(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := map[string]bool{}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var history historypb.History
+			if err := protojson.Unmarshal(text, &history); err != nil {
+				t.Fatal(err)
+			}
+			kinds[history.GetEvents()[0].GetWorkflowExecutionStartedEventAttributes().GetWorkflowType().GetName()] = true
+			replayer := worker.NewWorkflowReplayer()
+			workflows.Register(replayer)
+			if err := replayer.ReplayWorkflowHistory(nil, &history); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for _, kind := range []string{workflows.BackupName, workflows.VerifyName, workflows.RestoreBackupName, workflows.EvaluateName} {
+		if !kinds[kind] {
+			t.Errorf("there is no recorded history of %s, so nothing is proven of it", kind)
+		}
+	}
+}
