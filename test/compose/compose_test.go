@@ -156,7 +156,7 @@ func TestSetup(t *testing.T) {
 	for range 2 {
 		run("sh", filepath.Join(root, "deploy", "setup.sh"), etc, filepath.Join(root, "deploy", "lifeboat.yaml"))
 	}
-	run("lifeboat", "order", "show")
+	run(filepath.Join(bin, "lifeboat"), "order", "show")
 
 	cfg, err := config.Load(filepath.Join(etc, "lifeboat.yaml"))
 	if err != nil {
