@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"go.temporal.io/sdk/temporal"
 )
@@ -53,6 +54,8 @@ func exitCode(err error) int {
 		return f.code
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
+	case strings.HasPrefix(err.Error(), "unknown command "), strings.HasPrefix(err.Error(), "required flag(s) "):
+		return exitUsage // the library's own words: it has no types for them
 	case errors.As(err, &app) && app.Type() == "NotFound":
 		return exitNotFound
 	case errors.As(err, &app) && app.Type() == "InvalidInput":
