@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"time"
 
 	"github.com/lifeboat-dr/lifeboat/internal/manifest"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
@@ -15,6 +16,7 @@ const branchSnapshot = "s1"
 type Snapshots struct {
 	Crew   *Crew
 	Orders *Orders
+	Finder *Finder
 }
 
 // OpenSnapshot freezes a component on a branch of our own name and waits until it can be read.
@@ -45,7 +47,12 @@ func (s *Snapshots) OpenSnapshot(ctx context.Context, in OpenSnapshotInput) (Sna
 		point.Time = frozen.At
 	}
 	if point.Time.IsZero() {
-		return Snapshot{}, hinted(TypeOutOfHistory, nil, "choose an LSN after a commit, or back up the present", "nobody knows the time of LSN %s", in.LSN)
+		if point.Time, err = s.bound(ctx, c, at); err != nil {
+			return Snapshot{}, err
+		}
+	}
+	if point.Time.IsZero() {
+		return Snapshot{}, hinted(TypeOutOfHistory, nil, "choose an LSN behind an earlier backup's, or back up the present", "nobody knows the time of LSN %s", in.LSN)
 	}
 	return Snapshot{ID: branchSnapshot, Branch: frozen.Branch, Point: point}, nil
 }
@@ -83,4 +90,28 @@ func whereIs(ctx context.Context, c *Component, branch string) (position, error)
 
 func positionOf(at postgres.Position) position {
 	return position{Point: manifest.Point{Time: at.Time, LSN: at.LSN}, System: at.System, ServerVersion: at.ServerVersion}
+}
+
+// bound is a time that is certainly not later than a position: that of the newest backup of the same branch
+// that holds no more. It is zero when there is none.
+func (s *Snapshots) bound(ctx context.Context, c *Component, at position) (time.Time, error) {
+	wanted, ok := plan.ParseLSN(at.Point.LSN)
+	if !ok {
+		return time.Time{}, nil
+	}
+	identity, err := c.Source.Identity(ctx)
+	if err != nil {
+		return time.Time{}, classify(err, "ask what "+c.Name+" is")
+	}
+	var newest time.Time
+	for b, err := range s.Finder.Backups(ctx, c, nil) {
+		if err != nil {
+			return newest, err
+		}
+		lsn, ok := plan.ParseLSN(b.Envelope.Point.LSN)
+		if ok && lsn <= wanted && b.Envelope.Source.Branch == identity.Branch && b.Envelope.Source.System == at.System && b.Envelope.Point.Time.After(newest) {
+			newest = b.Envelope.Point.Time
+		}
+	}
+	return newest, nil
 }

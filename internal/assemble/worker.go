@@ -35,7 +35,7 @@ func (e *Engine) Find(ctx context.Context, component, backup string) (*activitie
 func (e *Engine) Activities() *activities.All {
 	return &activities.All{
 		Components: &activities.Components{Crew: e.Crew, Orders: e.orders},
-		Snapshots:  &activities.Snapshots{Crew: e.Crew, Orders: e.orders},
+		Snapshots:  &activities.Snapshots{Crew: e.Crew, Orders: e.orders, Finder: e.Finder},
 		Dumps:      &activities.Dumps{Crew: e.Crew, Orders: e.orders, Keys: e.keys, Budget: e.budget},
 		Records:    &activities.Records{Crew: e.Crew, Orders: e.orders, Finder: e.Finder, Signer: e.signer, Keys: e.keys, Budget: e.budget},
 		Restores:   &activities.Restores{Crew: e.Crew, Orders: e.orders, Finder: e.Finder},
