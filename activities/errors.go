@@ -33,6 +33,7 @@ const (
 	TypeLimit         = "LimitReached"
 	TypeNeonOperation = "NeonOperationFailed"
 	TypeNoSuchChunk   = "IncompleteBackup"
+	TypeUnexpected    = "Unexpected"
 )
 
 // hinted makes an error that no retry can mend. The hint is part of the message, and stands alone in the

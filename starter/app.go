@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -124,7 +125,15 @@ func start(ctx context.Context, c client.Client, options client.StartWorkflowOpt
 		return nil, failWith(exitFailed, "%s is running already: look at it in the Temporal UI, or wait for it with the same command later", options.ID)
 	}
 	if err != nil {
-		return nil, failWith(exitUnreachable, "start %s: %w", options.ID, err)
+		return nil, failWith(exitUnreachable, "start %s: %w", options.ID, explained(err))
 	}
 	return run, nil
+}
+
+// explained adds what to do where Temporal's own words do not say it.
+func explained(err error) error {
+	if strings.Contains(err.Error(), "no mapping defined for search attribute") {
+		return fmt.Errorf("%w: the namespace lacks Lifeboat's search attributes; add them once, as docs/setup.md says", err)
+	}
+	return err
 }

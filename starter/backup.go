@@ -92,7 +92,7 @@ func (a *app) printBackups(results []workflows.BackupResult) {
 			r.Backup, countText(r.Totals.Rows), bytesText(r.Totals.PlainBytes), bytesText(r.Totals.StoredBytes),
 			r.Took.Round(time.Millisecond), r.Point.Time.Format(time.RFC3339), verified)
 		if r.Totals.NotCovered > 0 {
-			fmt.Fprintf(a.stdout, "  %d things are not covered: lifeboat backups show %s\n", r.Totals.NotCovered, r.Backup)
+			fmt.Fprintf(a.stdout, "  Not covered: %d. What, and why: lifeboat backups show %s\n", r.Totals.NotCovered, r.Backup)
 		}
 	}
 }

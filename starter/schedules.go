@@ -32,7 +32,7 @@ func applySchedules(ctx context.Context, c client.Client, cfg *config.Config) ([
 	for _, name := range slices.Sorted(maps.Keys(cfg.Schedules)) {
 		change, err := applySchedule(ctx, c, name, cfg.Schedules[name])
 		if err != nil {
-			return changes, fmt.Errorf("apply schedule %s: %w", name, err)
+			return changes, fmt.Errorf("apply schedule %s: %w", name, explained(err))
 		}
 		changes = append(changes, change)
 	}

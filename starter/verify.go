@@ -78,7 +78,8 @@ func newRestore(a *app) *cobra.Command {
 --to target:NAME   a database that the configuration names under targets; it has to be empty
 
 Nothing that exists is overwritten: a target that holds anything is refused. A restore that fails half-way
-leaves the target marked as incomplete; the same command goes on where it stopped.`,
+leaves the database marked as incomplete. Into a target, the same command goes on where it stopped; into a
+branch, it begins anew on the next branch.`,
 		Example: "  lifeboat restore --backup latest-verified --to branch:us-west-2 --follow\n  lifeboat restore --backup 20261123T020000Z-k3v7qa --to target:spare",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -7,8 +7,10 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/lifeboat-dr/lifeboat/internal/assemble"
@@ -61,7 +63,11 @@ func run(ctx context.Context, path string) error {
 	if err := workers.Start(); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
-	log.Info("working", "version", version, "sites", cfg.Worker.Sites)
+	sites := cfg.Worker.Sites
+	if len(sites) == 0 {
+		sites = slices.Sorted(maps.Keys(cfg.Sites))
+	}
+	log.Info("working", "version", version, "sites", sites)
 	<-ctx.Done()
 	log.Info("stopping", "within", cfg.Worker.StopTimeout.String())
 	workers.Stop()

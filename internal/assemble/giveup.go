@@ -8,6 +8,8 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
+
+	"github.com/lifeboat-dr/lifeboat/activities"
 )
 
 // unknownAttempts is how often an activity is tried whose error nobody gave a type. What is known to pass
@@ -41,6 +43,6 @@ func (g *giveUpInbound) ExecuteActivity(ctx context.Context, in *interceptor.Exe
 	if activity.GetInfo(ctx).Attempt < unknownAttempts {
 		return result, err
 	}
-	return result, temporal.NewApplicationErrorWithOptions(fmt.Sprintf("%v (gave up after %d attempts)", err, unknownAttempts), "Unexpected",
+	return result, temporal.NewApplicationErrorWithOptions(fmt.Sprintf("%v (gave up after %d attempts)", err, unknownAttempts), activities.TypeUnexpected,
 		temporal.ApplicationErrorOptions{NonRetryable: true, Cause: err})
 }
