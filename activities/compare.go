@@ -69,6 +69,9 @@ func (r *Restores) SmokeTarget(ctx context.Context, in TargetInput) (Compared, e
 	var compared Compared
 	for _, q := range s.component.Smoke {
 		rows, value, err := postgres.Ask(ctx, conn, q.SQL)
+		if postgres.Retryable(err) || ctx.Err() != nil {
+			return Compared{}, classify(err, "run smoke query "+q.Name)
+		}
 		if err == nil {
 			err = q.Check(rows, value)
 		}

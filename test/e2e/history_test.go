@@ -8,6 +8,7 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/proxy"
+	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/protobuf/encoding/prototext"
 
@@ -15,25 +16,16 @@ import (
 	"github.com/lifeboat-dr/lifeboat/internal/codec"
 )
 
-// histories is the text of all histories, as they are stored and opened.
-func (r *rig) histories(t *testing.T) (sealed, opened string) {
+// eachHistory gives the history of every execution as it is stored.
+func (r *rig) eachHistory(t *testing.T, do func(*workflowpb.WorkflowExecutionInfo, *historypb.History)) {
 	t.Helper()
-	keys, err := assemble.FleetKeys(r.config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	codec, err := codec.New(keys)
-	if err != nil {
-		t.Fatal(err)
-	}
 	list, err := r.client.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{PageSize: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var stored, plain strings.Builder
 	for _, e := range list.GetExecutions() {
-		iter := r.client.GetWorkflowHistory(t.Context(), e.GetExecution().GetWorkflowId(), e.GetExecution().GetRunId(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 		history := &historypb.History{}
+		iter := r.client.GetWorkflowHistory(t.Context(), e.GetExecution().GetWorkflowId(), e.GetExecution().GetRunId(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 		for iter.HasNext() {
 			event, err := iter.Next()
 			if err != nil {
@@ -41,21 +33,46 @@ func (r *rig) histories(t *testing.T) (sealed, opened string) {
 			}
 			history.Events = append(history.Events, event)
 		}
-		stored.WriteString(prototext.Format(history))
-		err := proxy.VisitPayloads(t.Context(), history, proxy.VisitPayloadsOptions{
-			SkipSearchAttributes: true,
-			Visitor: func(_ *proxy.VisitPayloadsContext, p []*commonpb.Payload) ([]*commonpb.Payload, error) {
-				open, err := codec.Decode(p)
-				for _, one := range open {
-					plain.Write(one.GetData())
-					plain.WriteByte('\n')
-				}
-				return p, err
-			},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		do(e, history)
 	}
+}
+
+// open opens every payload of a history with the fleet's key, in place, and shows each to see.
+func (r *rig) open(t *testing.T, history *historypb.History, see func([]byte)) {
+	t.Helper()
+	keys, err := assemble.FleetKeys(r.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opener, err := codec.New(keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = proxy.VisitPayloads(t.Context(), history, proxy.VisitPayloadsOptions{
+		SkipSearchAttributes: true,
+		Visitor: func(_ *proxy.VisitPayloadsContext, p []*commonpb.Payload) ([]*commonpb.Payload, error) {
+			plain, err := opener.Decode(p)
+			for _, one := range plain {
+				see(one.GetData())
+			}
+			return plain, err
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// histories is the text of all histories, as they are stored and opened.
+func (r *rig) histories(t *testing.T) (sealed, opened string) {
+	t.Helper()
+	var stored, plain strings.Builder
+	r.eachHistory(t, func(_ *workflowpb.WorkflowExecutionInfo, history *historypb.History) {
+		stored.WriteString(prototext.Format(history))
+		r.open(t, history, func(data []byte) {
+			plain.Write(data)
+			plain.WriteByte('\n')
+		})
+	})
 	return stored.String(), plain.String()
 }
