@@ -19,6 +19,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/lifeboat-dr/lifeboat/internal/devstack/neon"
+	"github.com/lifeboat-dr/lifeboat/internal/devstack/pgserver"
 )
 
 const testKey = "test-key"
@@ -35,18 +36,7 @@ type site struct {
 // newSite starts an empty emulator in a folder that servers can reach.
 func newSite(t *testing.T, change func(*neon.Config)) *site {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "lbneontest")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Errorf("remove state: %v", err)
-		}
-	})
-	if err := os.Chmod(dir, 0o711); err != nil {
-		t.Fatal(err)
-	}
+	dir := pgserver.TestDir(t)
 	cfg := testConfig(t, filepath.Join(dir, "site"))
 	if change != nil {
 		change(&cfg)
