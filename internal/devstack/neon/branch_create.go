@@ -259,12 +259,10 @@ func (e *Emulator) fork(ctx context.Context, p *project, b *branch) error {
 	if b.ParentLSN == "" {
 		b.ParentLSN = line.ForkLSN().String()
 	}
-	endpoints := len(p.endpointsOf(b.ID))
 	e.mu.Unlock()
-	if endpoints == 0 {
-		if err := line.Set(ctx, timeline.Stopped); err != nil {
-			return err
-		}
+	// The next step starts what the endpoints ask for.
+	if err := line.Set(ctx, timeline.Stopped); err != nil {
+		return err
 	}
 	e.setReady(b)
 	return nil

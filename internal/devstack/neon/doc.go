@@ -30,6 +30,10 @@
 //   - Roles created by the API carry their rights themselves (attributes are not inherited in PostgreSQL), and
 //     before PostgreSQL 16 cannot make subscriptions, which is a superuser's right there. [Emulator.SuperuserURL]
 //     is the door for that; it has no counterpart at Neon.
+//   - A branch's subscriptions are dropped, like Neon drops them, and its replication slots are not there.
+//   - Instant restore is for root branches, and resets a child to its parent's head; finalize_restore is absent.
+//   - Operations that a stopped emulator left are finished by the next start under new ids, and shown as failed
+//     under the old ones.
 //   - Suspended computes are also those of an emulator that was stopped and started again.
 //   - Annotations, snapshots, schemas, masking, archiving, authentication, data API and organisations are absent: 404.
 //   - Usage numbers (compute time, written data, …) are zero.

@@ -56,9 +56,9 @@ func testConfig(t testing.TB, dir string) neon.Config {
 
 // testRange keeps tests apart that run at the same time, in other processes, too: two bytes from the process
 // and the name. Should they meet all the same, addresses in use are passed over.
-func testRange(t testing.TB) netip.Prefix {
+func testRange(t testing.TB, site ...string) netip.Prefix {
 	h := fnv.New32a()
-	fmt.Fprint(h, os.Getpid(), t.Name())
+	fmt.Fprint(h, os.Getpid(), t.Name(), site)
 	n := h.Sum32()
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{127, byte(100 + n%100), byte(n >> 8), 0}), 24)
 }

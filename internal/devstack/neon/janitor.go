@@ -6,15 +6,21 @@ import (
 	"github.com/lifeboat-dr/lifeboat/internal/devstack/neon/timeline"
 )
 
-// janitorPeriod is how often expired branches, idle computes and due base backups are looked for.
-const janitorPeriod = time.Second
+const (
+	// janitorPeriod is how often expired branches and idle computes are looked for.
+	janitorPeriod = time.Second
+	// backupPeriods is after how many of these periods due base backups are, which asks every server.
+	backupPeriods = 10
+)
 
 // janitor does what Neon does by itself.
 func (e *Emulator) janitor() {
-	for sleep(e.ctx, janitorPeriod) == nil {
+	for n := 1; sleep(e.ctx, janitorPeriod) == nil; n++ {
 		e.expireBranches()
 		e.suspendIdle()
-		e.backUp()
+		if n%backupPeriods == 0 {
+			e.backUp()
+		}
 	}
 }
 

@@ -105,6 +105,9 @@ func (e *Emulator) restore(ctx context.Context, p *project, b *branch, from *tim
 	if err := e.adopt(ctx, p, line, restored); err != nil {
 		return err
 	}
+	if err := line.Set(ctx, timeline.Stopped); err != nil { // the next steps start what is asked for
+		return err
+	}
 	e.mu.Lock()
 	now := e.now()
 	if in.Preserve != "" {
@@ -123,14 +126,8 @@ func (e *Emulator) restore(ctx context.Context, p *project, b *branch, from *tim
 	}
 	b.Timeline, b.Roles, b.Databases, b.LogicalSize = fresh, restored.Roles, restored.Databases, restored.LogicalSize
 	b.RestoredFrom, b.LastReset = in.SourceID, &now
-	endpoints := len(p.endpointsOf(b.ID))
 	e.save()
 	e.mu.Unlock()
 	e.setReady(b)
-	if endpoints == 0 {
-		if err := line.Set(ctx, timeline.Stopped); err != nil {
-			return err
-		}
-	}
 	return e.collect()
 }

@@ -122,6 +122,33 @@ func (e *Emulator) dropDatabase(ctx context.Context, line *timeline.Timeline, na
 	return e.run(ctx, line, systemDatabase, fmt.Sprintf("DROP DATABASE IF EXISTS %s WITH (FORCE)", ident(name)))
 }
 
+// dropSubscriptions drops a database's subscriptions without a word to their publishers, whose slots belong to the
+// branch that this one was copied from.
+func (e *Emulator) dropSubscriptions(ctx context.Context, line *timeline.Timeline, database string) error {
+	conn, err := line.Connect(ctx, database)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	rows, err := conn.Query(ctx, `SELECT subname FROM pg_subscription
+		WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+	if err != nil {
+		return fmt.Errorf("list subscriptions: %w", err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("list subscriptions: %w", err)
+	}
+	for _, name := range names {
+		for _, action := range []string{"ALTER SUBSCRIPTION %s DISABLE", "ALTER SUBSCRIPTION %s SET (slot_name = NONE)", "DROP SUBSCRIPTION %s"} {
+			if _, err := conn.Exec(ctx, fmt.Sprintf(action, ident(name))); err != nil {
+				return fmt.Errorf("drop subscription of the parent: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
 // applyRolesAndDatabases makes what a branch's record says.
 func (e *Emulator) applyRolesAndDatabases(ctx context.Context, line *timeline.Timeline, b *branch) error {
 	e.mu.Lock()

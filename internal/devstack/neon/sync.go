@@ -11,15 +11,20 @@ import (
 	"github.com/lifeboat-dr/lifeboat/internal/devstack/neon/timeline"
 )
 
-// adopt takes over which roles and databases a branch really has, and gives the roles that the control plane
-// knows their present passwords.
+// adopt takes over which roles and databases a new branch really has, gives the roles that the control plane
+// knows their present passwords, and drops what Neon does not carry over: subscriptions.
 func (e *Emulator) adopt(ctx context.Context, p *project, line *timeline.Timeline, b *branch) error {
 	if err := e.readCatalog(ctx, p, line, b, func() bool { return true }); err != nil {
 		return err
 	}
 	e.mu.Lock()
-	roles := slices.Clone(b.Roles)
+	roles, databases := slices.Clone(b.Roles), slices.Clone(b.Databases)
 	e.mu.Unlock()
+	for _, d := range databases {
+		if err := e.dropSubscriptions(ctx, line, d.Name); err != nil {
+			return err
+		}
+	}
 	for _, r := range roles {
 		if r.Password == "" {
 			continue

@@ -24,7 +24,8 @@ type Spec struct {
 	// Path is the program, looked up in PATH when it has no slash.
 	Path string
 	Args []string
-	// Env is the whole environment; nil means this process's own.
+	// Env is the whole environment; nil means this process's own, with HOME, USER and LOGNAME of User when
+	// one is given.
 	Env []string
 	Dir string
 	// User runs the child as another user (only root can); empty means as ourselves.
@@ -65,11 +66,15 @@ func Start(spec Spec) (*Process, error) {
 	}
 	setDeathSignal(attr, spec.DeathSignal)
 	if spec.User != "" {
-		cred, err := credential(spec.User)
+		cred, home, err := credential(spec.User)
 		if err != nil {
 			return nil, fmt.Errorf("start %s: %w", name, err)
 		}
 		attr.Credential = cred
+		if spec.Env == nil {
+			// Of several values of a name the last one counts. Our own home may be closed to the other user.
+			cmd.Env = append(os.Environ(), "HOME="+home, "USER="+spec.User, "LOGNAME="+spec.User)
+		}
 	}
 	cmd.SysProcAttr = attr
 

@@ -137,6 +137,13 @@ func TestAnotherUser(t *testing.T) {
 	if out.String() != "nobody\n" {
 		t.Errorf("ran as %q", out.String())
 	}
+	out.Reset()
+	if err := proc.Run(t.Context(), proc.Spec{Path: "sh", Args: []string{"-c", `echo "$USER $HOME"`}, User: "nobody", Dir: "/", Output: &out}); err != nil {
+		t.Fatal(err)
+	}
+	if home, _ := os.UserHomeDir(); !strings.HasPrefix(out.String(), "nobody /") || strings.TrimSpace(strings.TrimPrefix(out.String(), "nobody ")) == home {
+		t.Errorf("user and home are %q", out.String())
+	}
 }
 
 func TestLogLines(t *testing.T) {

@@ -39,7 +39,8 @@ type point struct {
 	archives []string
 }
 
-// Fork makes a new line out of an existing one as it was at a point, and leaves it running read-write.
+// Fork makes a new line out of an existing one as it was at a point, and leaves it running read-write. Until
+// its next start it applies no subscriptions: those it was copied with would compete with the original's.
 func (s *Store) Fork(ctx context.Context, id string, parent *Timeline, target Target) (_ *Timeline, err error) {
 	p, err := parent.resolve(ctx, target)
 	if err != nil {
@@ -63,6 +64,8 @@ func (s *Store) Fork(ctx context.Context, id string, parent *Timeline, target Ta
 		"recovery_target_timeline": strconv.FormatUint(uint64(p.line.meta.TLI), 10),
 		"recovery_target_action":   "promote",
 		"hot_standby":              "off", // nobody is let in before the point is reached
+
+		"max_logical_replication_workers": "0",
 	}
 	if p.Time.IsZero() {
 		// The first record that starts at the LSN or after it is the first one left out.
