@@ -3,6 +3,7 @@ package neon_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -243,4 +244,37 @@ func TestChildrenOfProtectedBranchesGetPasswordsOfTheirOwn(t *testing.T) {
 		t.Error("the child has its parent's password")
 	}
 	wantRows(t, uri, "")
+}
+
+func TestWhatIsNoSessionWakesNothing(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	p := s.project()
+	config, err := pgx.ParseConfig(p.URI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.do(http.MethodPost, s.endpointPath(p.ProjectID, p.EndpointID)+"/suspend", nil)
+	cancel := []byte{0, 0, 0, 16, 4, 210, 22, 46, 0, 0, 0, 1, 0, 0, 0, 2} // plain, of query 2 of process 1
+	for name, first := range map[string][]byte{"a request to cancel": cancel, "a probe of the port": nil} {
+		conn, err := net.Dial("tcp", net.JoinHostPort(config.Host, fmt.Sprint(config.Port)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Write(first); err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, conn) // until the proxy has made up its mind
+		conn.Close()
+		if got := s.endpointState(p.ProjectID, p.EndpointID); got != "idle" {
+			t.Errorf("after %s the compute is %v", name, got)
+		}
+	}
+	s.settled(p.ProjectID)
+	if got := s.endpointState(p.ProjectID, p.EndpointID); got != "idle" {
+		t.Errorf("the compute was woken after all: %v", got)
+	}
 }

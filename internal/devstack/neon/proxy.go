@@ -169,7 +169,8 @@ var errDisabled = errors.New("endpoint is disabled. Enable it using Neon API and
 var errNothingToCancel = errors.New("the compute is suspended: there is nothing to cancel")
 
 // reach connects to an endpoint's server, waking it when it is suspended. Drivers send a request to cancel after
-// their session broke: that must not wake the compute that has just been suspended.
+// their session broke: a plain one does not wake the compute that has just been suspended. One inside TLS, as pgx
+// and libpq 17 send it, cannot be told from a new session and does.
 func (e *Emulator) reach(p *project, ep *endpoint, first []byte) (*net.TCPConn, error) {
 	ctx, cancel := context.WithTimeout(e.ctx, wakeTimeout)
 	defer cancel()
