@@ -19,14 +19,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/nexus-rpc/sdk-go/nexus"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/lifeboat-dr/lifeboat/activities"
 	"github.com/lifeboat-dr/lifeboat/internal/manifest"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
-	"github.com/lifeboat-dr/lifeboat/internal/signature"
 	"github.com/lifeboat-dr/lifeboat/workflows"
 )
 
@@ -128,7 +126,7 @@ func durableNames(t *testing.T) string {
 	}
 	section("actions of orders", actions)
 	section("modes", []string{string(plan.ModeStanding), string(plan.ModePlan), string(plan.ModeDrill), string(plan.ModeLive)})
-	section("signature namespaces", []string{string(signature.Manifest), string(signature.Order)})
+	section("signature namespaces", slices.Collect(maps.Values(constants(t, "../internal/signature/signature.go", ""))))
 	section("keys of a vault", []string{
 		manifest.ManifestKey("database", backup), manifest.PartKey("database", backup, "s1", "c00042", 1),
 		manifest.WorkKey("database", backup, "s1", "c00042"), manifest.AttemptKey("database", backup, 1),
@@ -209,4 +207,3 @@ func (r *recorder) RegisterActivityWithOptions(a any, _ activity.RegisterOptions
 func (r *recorder) RegisterDynamicActivity(a any, _ activity.DynamicRegisterOptions) {
 	r.RegisterActivity(a)
 }
-func (r *recorder) RegisterNexusService(*nexus.Service) {}
