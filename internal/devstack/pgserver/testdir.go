@@ -20,7 +20,7 @@ func TestDir(t testing.TB) string {
 	t.Helper()
 	root := "" // the system's temporary folder
 	var fs syscall.Statfs_t
-	if err := syscall.Statfs(memoryDir, &fs); err == nil && uint64(fs.Bavail)*uint64(fs.Bsize) > roomy {
+	if err := syscall.Statfs(memoryDir, &fs); err == nil && fs.Bavail*uint64(fs.Bsize) > roomy {
 		root = memoryDir
 	}
 	dir, err := os.MkdirTemp(root, "lbtest")
