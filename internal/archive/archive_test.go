@@ -3,6 +3,7 @@ package archive_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -205,6 +206,58 @@ func TestEveryDamageNamesTheObject(t *testing.T) {
 	refused("other rows", lying)
 	if _, err := b.read(t.Context(), chunk); err != nil {
 		t.Errorf("whole again: %v", err)
+	}
+}
+
+// noisy is one row of n bytes that does not compress.
+func noisy(n int) []byte {
+	row := make([]byte, n)
+	_, _ = rand.Read(row)
+	for i, c := range row {
+		if c == '\n' {
+			row[i] = 'n'
+		}
+	}
+	row[n-1] = '\n'
+	return row
+}
+
+// stuck is a store that answers only the first read; the others wait until their context ends.
+type stuck struct {
+	store.Store
+	opens int
+	hangs chan struct{}
+}
+
+func (s *stuck) Open(ctx context.Context, key, version string) (io.ReadCloser, store.Object, error) {
+	if s.opens++; s.opens == 1 {
+		return s.Store.Open(ctx, key, version)
+	}
+	close(s.hangs)
+	<-ctx.Done()
+	return nil, store.Object{}, &store.Error{Op: "open", Key: key, Kind: store.ErrUnavailable, Err: ctx.Err()}
+}
+
+func TestACanceledReaderDoesNotEndLikeAChunk(t *testing.T) {
+	b := newBench(t)
+	row := noisy(13 << 20)
+	chunk := b.write(t, "c00000", row, row)
+	if len(chunk.Parts) != 2 {
+		t.Fatalf("%d parts, want 2", len(chunk.Parts))
+	}
+	for range 5 { // which of two ends is seen first is chance
+		ctx, cancel := context.WithCancel(t.Context())
+		s := &stuck{Store: b.store, hangs: make(chan struct{})}
+		r, err := archive.NewReader(ctx, archive.ReaderConfig{Store: s, Identities: []age.Identity{b.id}, Chunk: chunk})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { <-s.hangs; cancel() }()
+		if got, err := io.ReadAll(r); !errors.Is(err, context.Canceled) {
+			t.Errorf("%d of %d bytes and %v", len(got), chunk.Bytes, err)
+		}
+		_ = r.Close()
+		cancel()
 	}
 }
 

@@ -30,9 +30,11 @@ type ReaderConfig struct {
 // Reader streams the plaintext of a chunk. Each part is checked as a whole, ciphertext before and plaintext
 // after it is opened, before a byte of it is given out; the next one is fetched meanwhile.
 type Reader struct {
-	cfg    ReaderConfig
+	ctx    context.Context
 	cancel context.CancelFunc
+	cfg    ReaderConfig
 	parts  chan opened
+	taken  int // how many of the parts have come
 	now    bytes.Reader
 	err    error
 }
@@ -48,18 +50,18 @@ func NewReader(ctx context.Context, cfg ReaderConfig) (*Reader, error) {
 		return nil, errors.New("archive: there is no identity that opens backups")
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	r := &Reader{cfg: cfg, cancel: cancel, parts: make(chan opened)}
-	go r.fetch(ctx)
+	r := &Reader{ctx: ctx, cancel: cancel, cfg: cfg, parts: make(chan opened)}
+	go r.fetch()
 	return r, nil
 }
 
-func (r *Reader) fetch(ctx context.Context) {
+func (r *Reader) fetch() {
 	defer close(r.parts)
 	for _, p := range r.cfg.Chunk.Parts {
-		text, err := openPart(ctx, r.cfg.Store, r.cfg.Identities, p)
+		text, err := openPart(r.ctx, r.cfg.Store, r.cfg.Identities, p)
 		select {
 		case r.parts <- opened{text, err}:
-		case <-ctx.Done():
+		case <-r.ctx.Done():
 			return
 		}
 		if err != nil {
@@ -73,11 +75,15 @@ func (r *Reader) Read(p []byte) (int, error) {
 	for r.err == nil && r.now.Len() == 0 {
 		next, more := <-r.parts
 		switch {
+		case !more && r.taken < len(r.cfg.Chunk.Parts):
+			// The end of the context is not the end of the chunk.
+			r.err = fmt.Errorf("read chunk %s: %w", r.cfg.Chunk.ID, context.Cause(r.ctx))
 		case !more:
 			r.err = io.EOF
 		case next.err != nil:
 			r.err = next.err
 		default:
+			r.taken++
 			r.now.Reset(next.text)
 		}
 	}
