@@ -185,7 +185,10 @@ func (j *job) dumpSchema(ctx context.Context, address secret.String, snapshot st
 	if err != nil || found {
 		return counted(done.Chunk, found), err
 	}
-	w, err := j.writer(ctx, schemaNote, budget)
+	// Each try has a name of its own: pg_dump's archive tells the time it was made, so another try could
+	// not adopt what one left that died before its note.
+	id := schemaNote + "-" + RandomSuffix()
+	w, err := j.writer(ctx, id, budget)
 	if err != nil {
 		return Copied{}, err
 	}
@@ -199,7 +202,7 @@ func (j *job) dumpSchema(ctx context.Context, address secret.String, snapshot st
 		return Copied{}, classify(err, "store the schema")
 	}
 	done = schemaDone{
-		Chunk: manifest.Chunk{ID: schemaNote, Kind: "schema", Table: -1, Bytes: sealed.Bytes, SHA256: sealed.SHA256, Parts: sealed.Parts},
+		Chunk: manifest.Chunk{ID: id, Kind: "schema", Table: -1, Bytes: sealed.Bytes, SHA256: sealed.SHA256, Parts: sealed.Parts},
 	}
 	for _, warning := range warnings {
 		done.NotCovered = append(done.NotCovered, manifest.NotCovered{Kind: "schema", Name: "pg_dump", Reason: warning})

@@ -165,6 +165,27 @@ func TestFinishedChunksAreNotReadAgain(t *testing.T) {
 	}
 }
 
+// TestTheSchemaIsDumpedAgain cuts the vault off between the schema's archive and its note. The archive of
+// the second attempt is another one, as it was made at another time.
+func TestTheSchemaIsDumpedAgain(t *testing.T) {
+	server := pgserver.New(t, pgserver.TestOptions{})
+	address := server.Database(t, "owner", "app")
+	server.Exec(t, "app", `SET ROLE owner; CREATE TABLE t (id integer)`)
+	o := newOffice(t, address)
+	in := activities.DumpSchemaInput{Guard: o.guard, Component: "database", Backup: backupID, Snapshot: activities.Snapshot{ID: "s1", Branch: "br-1"}}
+	o.away.key = manifest.WorkKey("database", backupID, "s1", "schema")
+	if _, err := o.env.ExecuteActivity(o.dumps.DumpSchema, in); err == nil || !strings.Contains(err.Error(), activities.TypeUnavailable) {
+		t.Fatalf("the vault was away, and the activity said %v", err)
+	}
+	o.away.key = ""
+	time.Sleep(1100 * time.Millisecond) // the archive tells seconds
+	for _, attempt := range []string{"second", "third"} {
+		if _, err := o.env.ExecuteActivity(o.dumps.DumpSchema, in); err != nil {
+			t.Errorf("%s attempt: %v", attempt, err)
+		}
+	}
+}
+
 // TestOrdersAreCheckedByEveryActivity: whoever owns the namespace can start any activity with any input.
 func TestOrdersAreCheckedByEveryActivity(t *testing.T) {
 	o := newOffice(t, "postgresql://nobody@127.0.0.1:1/none")
