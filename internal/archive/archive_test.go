@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -279,6 +280,68 @@ func TestLostAnswersAndOutages(t *testing.T) {
 	}
 	if n := faulty.CallsFor(fault.Create, chunk.Parts[0].Key); n != 2 {
 		t.Errorf("%d writes, want 2", n)
+	}
+}
+
+func TestAfterAFailedWriteNothingIsClaimed(t *testing.T) {
+	b := newBench(t)
+	faulty := fault.Wrap(b.store)
+	b.store = faulty
+	faulty.FailNext(fault.Create, 1, store.ErrUnavailable)
+	w := b.writer(t, "c00000")
+	row := noisy(13 << 20)
+	_, err := w.Write(row)
+	for err == nil { // the upload goes on in the background: its failure shows at the next part
+		_, err = w.Write(row)
+	}
+	if !store.Retryable(err) {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(row); err == nil {
+		t.Error("a row after the hole was taken")
+	}
+	if sealed, err := w.Close(); !store.Retryable(err) {
+		t.Errorf("Close claims %d bytes in %d parts: %v", sealed.Bytes, len(sealed.Parts), err)
+	}
+	given := b.writer(t, "c00001")
+	given.Abort()
+	if _, err := given.Close(); err == nil {
+		t.Error("a writer that was given up claims a chunk")
+	}
+}
+
+func TestObjectsStaySmallUnlessARowIsLarge(t *testing.T) {
+	b := newBench(t)
+	rows := [][]byte{}
+	for range 94 { // not quite enough for a cut
+		rows = append(rows, noisy(128<<10))
+	}
+	rows = append(rows, noisy(11<<20), noisy(20<<20), noisy(100))
+	chunk := b.write(t, "c00000", rows...)
+	sizes := []int64{}
+	for _, p := range chunk.Parts {
+		sizes = append(sizes, p.Size>>20)
+	}
+	if want := []int64{11, 11, 20, 0}; !slices.Equal(sizes, want) {
+		t.Errorf("parts of %v MiB, want %v", sizes, want)
+	}
+	if got, err := b.read(t.Context(), chunk); err != nil || !bytes.Equal(got, bytes.Join(rows, nil)) {
+		t.Errorf("%d bytes came back of %d: %v", len(got), chunk.Bytes, err)
+	}
+}
+
+func TestARowThatFitsNoObjectIsRefused(t *testing.T) {
+	b := newBench(t)
+	w := b.writer(t, "c00042")
+	defer w.Abort()
+	if _, err := w.Write(noisy(store.MaxBody + 1<<20)); !errors.Is(err, archive.ErrRowTooLarge) || !strings.Contains(err.Error(), "c00042") {
+		t.Fatalf("got %v", err)
+	}
+	if _, err := w.Close(); !errors.Is(err, archive.ErrRowTooLarge) {
+		t.Errorf("then Close: %v", err)
+	}
+	if _, err := b.store.Stat(t.Context(), manifest.PartKey(component, backup, "s1", "c00042", 0), ""); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("something of it was written: %v", err)
 	}
 }
 

@@ -21,14 +21,16 @@ import (
 	"github.com/lifeboat-dr/lifeboat/internal/workrecord"
 )
 
-// A part is cut after the run of rows with which it reaches one of these, in bytes. The plaintext's bound keeps
-// restores' memory flat, the ciphertext's bound is what one request carries. What is not flushed yet by
-// the compressor is at most a window, so an object stays below 16 MiB unless one row is larger.
+// A part is cut after the run of rows with which it reaches one of these, in bytes, and before a row that might
+// not fit into what is left of partRoom. The plaintext's bound keeps restores' memory flat, the ciphertext's
+// bound is what one request carries. So an object stays below 16 MiB unless one row is larger.
 const (
 	partPlain  = 48 << 20
 	partSealed = 12 << 20
 	// partRoom is what a part takes of the memory budget.
 	partRoom = 16 << 20
+	// partSlack is more than the compressor and age hold back before it is in a part's buffer.
+	partSlack = 512 << 10
 	// MaxPlain bounds the plaintext of one part: a part may end in one row that is larger than all bounds,
 	// as long as its ciphertext can be stored at all.
 	MaxPlain = 1 << 30
@@ -81,6 +83,8 @@ type Writer struct {
 	// uploads carries the outcome of the upload that is under way; nil when there is none.
 	upload chan uploaded
 	parts  []manifest.Part
+	// err is the first failure: after it the chunk has a hole, and nothing may claim otherwise.
+	err    error
 	closed bool
 }
 
@@ -90,8 +94,18 @@ type part struct {
 	offset int64
 	bytes  int64
 	plain  hash.Hash
-	buffer bytes.Buffer
+	buffer body
 	sealed *seal.Writer
+}
+
+// body is the sealed bytes of a part, which never grow beyond what a store takes.
+type body struct{ bytes.Buffer }
+
+func (b *body) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > store.MaxBody {
+		return 0, ErrRowTooLarge
+	}
+	return b.Buffer.Write(p)
 }
 
 type uploaded struct {
@@ -109,29 +123,42 @@ func NewWriter(ctx context.Context, cfg WriterConfig) (*Writer, error) {
 	return w, nil
 }
 
-// Write takes one or more whole rows.
+// Write takes one or more whole rows. After an error the chunk cannot be completed, and every call fails.
 func (w *Writer) Write(rows []byte) (int, error) {
+	if w.err == nil {
+		w.err = w.write(rows)
+	}
+	if w.err != nil {
+		return 0, w.err
+	}
+	return len(rows), nil
+}
+
+func (w *Writer) write(rows []byte) error {
+	if p := w.part; p != nil && len(rows) > partRoom-partSealed-partSlack && p.buffer.Len()+len(rows) > partRoom-partSlack {
+		if err := w.finish(); err != nil {
+			return err
+		}
+	}
 	if w.part == nil {
 		if err := w.begin(); err != nil {
-			return 0, err
+			return err
 		}
+	}
+	if w.part.bytes+int64(len(rows)) > MaxPlain {
+		return fmt.Errorf("chunk %s: %w", w.cfg.Chunk, ErrRowTooLarge)
 	}
 	w.whole.Write(rows)
 	w.part.plain.Write(rows)
 	if _, err := w.part.sealed.Write(rows); err != nil {
-		return 0, fmt.Errorf("seal part: %w", err)
+		return fmt.Errorf("seal part of chunk %s: %w", w.cfg.Chunk, err)
 	}
 	w.total += int64(len(rows))
 	w.part.bytes += int64(len(rows))
-	if w.part.bytes > MaxPlain || w.part.buffer.Len() > store.MaxBody {
-		return 0, fmt.Errorf("chunk %s: %w", w.cfg.Chunk, ErrRowTooLarge)
-	}
 	if w.part.bytes >= partPlain || w.part.buffer.Len() >= partSealed {
-		if err := w.finish(); err != nil {
-			return 0, err
-		}
+		return w.finish()
 	}
-	return len(rows), nil
+	return nil
 }
 
 func (w *Writer) begin() error {
@@ -155,11 +182,7 @@ func (w *Writer) finish() error {
 	w.part = nil
 	if err := p.sealed.Close(); err != nil {
 		w.cfg.Budget.give()
-		return err
-	}
-	if p.buffer.Len() > store.MaxBody {
-		w.cfg.Budget.give()
-		return fmt.Errorf("chunk %s: %w", w.cfg.Chunk, ErrRowTooLarge)
+		return fmt.Errorf("chunk %s: %w", w.cfg.Chunk, err)
 	}
 	if err := w.await(); err != nil {
 		w.cfg.Budget.give()
@@ -189,8 +212,12 @@ func (w *Writer) await() error {
 }
 
 // Close ends the chunk and returns when all of it is in the vault. A chunk without rows is one empty part.
+// After a failed Write it fails, too.
 func (w *Writer) Close() (Sealed, error) {
 	defer w.Abort()
+	if w.err != nil {
+		return Sealed{}, w.err
+	}
 	if w.part == nil && w.next == 0 {
 		if err := w.begin(); err != nil {
 			return Sealed{}, err
@@ -214,6 +241,9 @@ func (w *Writer) Abort() {
 	}
 	w.closed = true
 	w.cancel()
+	if w.err == nil {
+		w.err = errors.New("archive: writer is closed")
+	}
 	if w.part != nil {
 		_ = w.part.sealed.Close() // gives the encoder back
 		w.part = nil
