@@ -158,3 +158,53 @@ func TestNewSignerSaysWhatIsWrong(t *testing.T) {
 		}
 	}
 }
+
+// TestNoLineIsReadMoreGenerouslyThanByOpenSSH: what ssh-keygen refuses must not count here.
+func TestNoLineIsReadMoreGenerouslyThanByOpenSSH(t *testing.T) {
+	_, private, public := keygen(t)
+	message := []byte("an order")
+	armored, err := signer(t, private).Sign(signature.Order, message)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	sig, allowed := filepath.Join(dir, "sig"), filepath.Join(dir, "allowed")
+	if err := os.WriteFile(sig, armored, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for prefix, good := range map[string]bool{
+		"w ": true, "w\t": true, `"w" `: true, `w  namespaces="order@lifeboat-dr" `: true, `w namespaces="*" `: true, `w namespaces="order@*" `: true,
+		`w namespaces="!order@lifeboat-dr,*" `: false, `w namespaces="[a-z]*@lifeboat-dr" `: false, `w namespaces="" `: false,
+		`w namespaces="order" `: false, `!w,* `: false,
+	} {
+		if err := os.WriteFile(allowed, []byte(prefix+public+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command("ssh-keygen", "-Y", "verify", "-f", allowed, "-I", "w", "-n", string(signature.Order), "-s", sig)
+		cmd.Stdin = bytes.NewReader(message)
+		theirs := cmd.Run() == nil
+		v, err := signature.ParseAllowedSigners([]byte(prefix + public))
+		if err == nil {
+			_, err = v.Verify(signature.Order, message, armored, time.Now())
+		}
+		if theirs != good || (err == nil) != good {
+			t.Errorf("%q: ssh-keygen accepts: %v, we say %v, want %v", prefix, theirs, err, good)
+		}
+	}
+}
+
+func TestShortRSAKeysAreRefused(t *testing.T) {
+	for bits, want := range map[string]bool{"1024": false, "2048": true} {
+		path := filepath.Join(t.TempDir(), "key")
+		if out, err := exec.Command("ssh-keygen", "-q", "-t", "rsa", "-b", bits, "-N", "", "-f", path).CombinedOutput(); err != nil {
+			t.Fatalf("ssh-keygen: %v %s", err, out)
+		}
+		public, err := os.ReadFile(path + ".pub")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := signature.ParseAllowedSigners(append([]byte("w "), public...)); (err == nil) != want {
+			t.Errorf("RSA of %s bits: %v", bits, err)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package signature
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"path"
@@ -27,7 +28,8 @@ type entry struct {
 type Verifier struct{ entries []entry }
 
 // ParseAllowedSigners reads OpenSSH's allowed_signers format: principals, options, key. Every line that
-// cannot be read is reported. Certificate authorities are refused: there is nobody here to issue.
+// cannot be read is reported. Certificate authorities are refused: there is nobody here to issue. So is what
+// OpenSSH would read otherwise than this package does: patterns of principals, negated patterns.
 func ParseAllowedSigners(text []byte) (*Verifier, error) {
 	v := &Verifier{}
 	var errs []error
@@ -55,14 +57,21 @@ func ParseAllowedSigners(text []byte) (*Verifier, error) {
 }
 
 func parseEntry(line string) (entry, error) {
-	principals, rest, found := strings.Cut(line, " ")
-	if !found {
+	end := strings.IndexAny(line, " \t")
+	if end < 0 {
 		return entry{}, errors.New("a line is: principal [options] key-type key")
+	}
+	principals, rest := line[:end], line[end:]
+	if strings.ContainsAny(principals, "*?!") {
+		return entry{}, errors.New("a principal is one name, not a pattern: signatures are counted by who made them")
 	}
 	// What follows the principals has the form of an authorized_keys line.
 	key, _, options, _, err := ssh.ParseAuthorizedKey([]byte(rest))
 	if err != nil {
 		return entry{}, errors.New("a line is: principal [options] key-type key")
+	}
+	if weak(key) {
+		return entry{}, fmt.Errorf("an RSA key needs %d bits or more: make an ed25519 key", minRSA)
 	}
 	e := entry{principals: strings.Split(strings.Trim(principals, `"`), ","), key: key}
 	for _, option := range options {
@@ -70,6 +79,9 @@ func parseEntry(line string) (entry, error) {
 		value = strings.Trim(value, `"`)
 		switch strings.ToLower(name) {
 		case "namespaces":
+			if strings.ContainsAny(value, `![]\`) {
+				return entry{}, fmt.Errorf("namespaces %q: only * and ? are taken as patterns, and nothing negated", value)
+			}
 			e.namespaces = strings.Split(value, ",")
 		case "valid-after":
 			e.after, err = parseTime(value)
@@ -83,6 +95,18 @@ func parseEntry(line string) (entry, error) {
 		}
 	}
 	return e, nil
+}
+
+// minRSA is the size in bits below which an RSA key can be broken.
+const minRSA = 2048
+
+func weak(key ssh.PublicKey) bool {
+	held, ok := key.(ssh.CryptoPublicKey)
+	if !ok {
+		return false // a security key, which is never RSA
+	}
+	public, ok := held.CryptoPublicKey().(*rsa.PublicKey)
+	return ok && public.N.BitLen() < minRSA
 }
 
 // parseTime reads ssh-keygen's times, YYYYMMDD or YYYYMMDDHHMM[SS], with Z for UTC. OpenSSH takes a time
