@@ -128,3 +128,9 @@ func TestTheUIMayAskWithTheToken(t *testing.T) {
 		}
 	}
 }
+
+func TestWithoutATokenNothingIsServed(t *testing.T) {
+	if _, err := codec.Handler(keys(t, 1), secret.New(""), nil); err == nil {
+		t.Fatal("POST //decode presents an empty token, and would be answered")
+	}
+}

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"crypto/subtle"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -22,6 +23,9 @@ func Handler(keys workrecord.Keys, token secret.String, origins []string) (http.
 	c, err := New(keys)
 	if err != nil {
 		return nil, err
+	}
+	if token.Reveal() == "" {
+		return nil, errors.New("serve codec: there is no token, and without one everybody could read")
 	}
 	open := converter.NewPayloadCodecHTTPHandler(c)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
