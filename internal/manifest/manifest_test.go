@@ -22,15 +22,15 @@ func sound() (manifest.Envelope, manifest.Contents) {
 		Format: manifest.Format, Backup: id, Catalog: manifest.Catalog{Tables: []manifest.Table{{Schema: "public", Name: "claims"}}},
 		Schema: manifest.Chunk{ID: "schema", Kind: "schema", Table: -1, Bytes: 7, SHA256: digest, Parts: []manifest.Part{part("schema", 0, 0, 7)}},
 		Chunks: []manifest.Chunk{
-			{ID: "c00000", Kind: "table", Rows: 3, Bytes: 30, SHA256: digest, Parts: []manifest.Part{part("c00000", 0, 0, 20), part("c00000", 1, 20, 10)}},
-			{ID: "c00001", Kind: "table", Rows: 1, Bytes: 5, SHA256: digest, Parts: []manifest.Part{part("c00001", 0, 0, 5)}},
+			{ID: "c00000", Kind: "table", Range: manifest.Range{To: 5}, Fingerprint: digest[:32], Rows: 3, Bytes: 30, SHA256: digest, Parts: []manifest.Part{part("c00000", 0, 0, 20), part("c00000", 1, 20, 10)}},
+			{ID: "c00001", Kind: "table", Range: manifest.Range{From: 5}, Fingerprint: digest[:32], Rows: 1, Bytes: 5, SHA256: digest, Parts: []manifest.Part{part("c00001", 0, 0, 5)}},
 		},
 	}
 	e := manifest.Envelope{
 		Format: manifest.Format, Application: "medlink", Component: "database", Backup: id, Snapshot: "s1",
 		Point: manifest.Point{Time: time.Date(2026, 11, 23, 2, 0, 0, 0, time.UTC)}, Recipients: []string{"age1x"},
 		Contents: []manifest.Object{{Key: manifest.PartKey("database", id, "s1", "contents", 0), Size: 10, SHA256: digest}},
-		Totals:   manifest.Totals{Tables: 1, Chunks: 2, Rows: 4, PlainBytes: 42},
+		Totals:   manifest.Totals{Tables: 1, Chunks: 2, Rows: 4, PlainBytes: 42, StoredBytes: 50},
 	}
 	for _, chunk := range append(append([]manifest.Chunk{}, c.Chunks...), c.Schema) {
 		for _, p := range chunk.Parts {
@@ -69,6 +69,27 @@ func TestValidateFindsEveryContradiction(t *testing.T) {
 		"rows that do not add up":       func(_ *manifest.Envelope, c *manifest.Contents) { c.Chunks[0].Rows++ },
 		"a table that is not there":     func(_ *manifest.Envelope, c *manifest.Contents) { c.Chunks[0].Table = 1 },
 		"a table chunk without a table": func(_ *manifest.Envelope, c *manifest.Contents) { c.Chunks[0].Table = -1 },
+		"blocks twice":                  func(_ *manifest.Envelope, c *manifest.Contents) { c.Chunks[1].Range.From = 4 },
+		"blocks missing":                func(_ *manifest.Envelope, c *manifest.Contents) { c.Chunks[1].Range.From = 6 },
+		"the beginning missing":         func(_ *manifest.Envelope, c *manifest.Contents) { c.Chunks[0].Range.From = 1 },
+		"the end missing":               func(_ *manifest.Envelope, c *manifest.Contents) { c.Chunks[1].Range.To = 9 },
+		"the whole table twice": func(_ *manifest.Envelope, c *manifest.Contents) {
+			c.Chunks[0].Range, c.Chunks[1].Range = manifest.Range{}, manifest.Range{}
+		},
+		"a table without a chunk": func(e *manifest.Envelope, c *manifest.Contents) {
+			c.Catalog.Tables = append(c.Catalog.Tables, manifest.Table{Schema: "public", Name: "patients"})
+			e.Totals.Tables++
+		},
+		"large objects without a chunk": func(_ *manifest.Envelope, c *manifest.Contents) {
+			c.Catalog.LargeObjects = []manifest.LargeObject{{OID: 1}}
+		},
+		"an unknown kind":          func(_ *manifest.Envelope, c *manifest.Contents) { c.Chunks[0].Kind, c.Chunks[0].Table = "view", -1 },
+		"a schema that is none":    func(_ *manifest.Envelope, c *manifest.Contents) { c.Schema.Kind = "largeobjects" },
+		"no fingerprint":           func(_ *manifest.Envelope, c *manifest.Contents) { c.Chunks[0].Fingerprint = "" },
+		"more is not covered":      func(e *manifest.Envelope, _ *manifest.Contents) { e.Totals.NotCovered++ },
+		"stored bytes that do not": func(e *manifest.Envelope, _ *manifest.Contents) { e.Totals.StoredBytes++ },
+		"contents among the data":  func(e *manifest.Envelope, _ *manifest.Contents) { e.Contents[0] = e.Objects[0] },
+		"an end before the start":  func(e *manifest.Envelope, _ *manifest.Contents) { e.Started = e.Finished.Add(1) },
 		"an object that belongs to no one": func(e *manifest.Envelope, _ *manifest.Contents) {
 			o := e.Objects[len(e.Objects)-1]
 			o.Key += "9"

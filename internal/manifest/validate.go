@@ -27,6 +27,9 @@ func (e Envelope) Validate() error {
 	if e.Point.Time.IsZero() {
 		bad("it has no restore point")
 	}
+	if e.Finished.Before(e.Started) {
+		bad("it finished before it started")
+	}
 	if len(e.Recipients) == 0 {
 		bad("it names no recipients")
 	}
@@ -34,13 +37,20 @@ func (e Envelope) Validate() error {
 		bad("it lists no objects")
 	}
 	prefix := ChunkKey(e.Component, e.Backup, e.Snapshot, "")
-	last := ""
+	last, used := "", make(map[string]bool, len(e.Objects))
 	for _, o := range e.Objects {
 		if o.Key <= last {
 			bad("object %s is out of order or listed twice", o.Key)
 		}
-		last = o.Key
+		last, used[o.Key] = o.Key, true
 	}
+	for _, o := range e.Contents {
+		if used[o.Key] {
+			bad("object %s of the contents is listed twice", o.Key)
+		}
+		used[o.Key] = true
+	}
+	var stored int64
 	for _, o := range append(append([]Object{}, e.Objects...), e.Contents...) {
 		if !strings.HasPrefix(o.Key, prefix) || strings.Contains(o.Key[len(prefix):], "/") {
 			bad("object %s does not belong to this backup", o.Key)
@@ -48,6 +58,10 @@ func (e Envelope) Validate() error {
 		if !isDigest(o.SHA256) || o.Size <= 0 {
 			bad("object %s has no digest or no size", o.Key)
 		}
+		stored += o.Size
+	}
+	if stored != e.Totals.StoredBytes {
+		bad("its objects hold %d bytes, not %d", stored, e.Totals.StoredBytes)
 	}
 	return firstFew(errs)
 }
@@ -79,9 +93,11 @@ func (c Contents) Validate(e Envelope) error {
 	for key := range listed {
 		bad("object %s belongs to no chunk", key)
 	}
-	if len(c.Chunks) != e.Totals.Chunks || rows != e.Totals.Rows || plain != e.Totals.PlainBytes || len(c.Catalog.Tables) != e.Totals.Tables {
+	if len(c.Chunks) != e.Totals.Chunks || rows != e.Totals.Rows || plain != e.Totals.PlainBytes || len(c.Catalog.Tables) != e.Totals.Tables ||
+		len(c.Catalog.NotCovered) != e.Totals.NotCovered {
 		bad("the envelope's totals are not those of the contents")
 	}
+	errs = append(errs, c.validateRanges()...)
 	return firstFew(errs)
 }
 
@@ -90,8 +106,11 @@ func (c Contents) validateChunk(e Envelope, chunk Chunk, listed map[string]Objec
 	if chunk.Table >= len(c.Catalog.Tables) || chunk.Rows < 0 || chunk.Bytes < 0 || !isDigest(chunk.SHA256) {
 		return fmt.Errorf("chunk %s: its table, counts or digest are out of range", chunk.ID)
 	}
-	if chunk.Table < 0 && (chunk.Kind == "table" || chunk.Kind == "extconfig") {
-		return fmt.Errorf("chunk %s: a %s chunk needs a table", chunk.ID, chunk.Kind)
+	if ofTable := chunk.Kind == kindTable || chunk.Kind == kindExtConfig; ofTable != (chunk.Table >= 0) {
+		return fmt.Errorf("chunk %s: a chunk of kind %q and table %d is none", chunk.ID, chunk.Kind, chunk.Table)
+	}
+	if chunk.Kind != kindSchema && !isHex(chunk.Fingerprint, 16) {
+		return fmt.Errorf("chunk %s: it has no fingerprint", chunk.ID)
 	}
 	var offset int64
 	for i, p := range chunk.Parts {
@@ -113,9 +132,11 @@ func (c Contents) validateChunk(e Envelope, chunk Chunk, listed map[string]Objec
 	return nil
 }
 
-func isDigest(s string) bool {
+func isDigest(s string) bool { return isHex(s, 32) }
+
+func isHex(s string, bytes int) bool {
 	b, err := hex.DecodeString(s)
-	return err == nil && len(b) == 32 && s == strings.ToLower(s)
+	return err == nil && len(b) == bytes && s == strings.ToLower(s)
 }
 
 // firstFew keeps a report readable when everything is wrong.
