@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -14,6 +16,7 @@ import (
 
 	"github.com/lifeboat-dr/lifeboat/internal/assemble"
 	"github.com/lifeboat-dr/lifeboat/internal/codec"
+	"github.com/lifeboat-dr/lifeboat/internal/keyring"
 )
 
 // eachHistory gives the history of every execution as it is stored.
@@ -75,4 +78,41 @@ func (r *rig) histories(t *testing.T) (sealed, opened string) {
 		})
 	})
 	return stored.String(), plain.String()
+}
+
+// secrets are the texts of the stack's secret files, and the password of the database's owner.
+func (r *rig) secrets(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	files, err := filepath.Glob(filepath.Join(r.stack.Dir, "keys", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		name := filepath.Base(file)
+		// The writer's access key is a name, and the addresses of the inbox are not secret on loopback.
+		if !strings.HasPrefix(name, "s3-us-") && name != "neon.secret" && name != keyring.WebhookSecret && name != keyring.Fleet {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[name] = strings.TrimSpace(string(text))
+	}
+	if len(found) < 5 {
+		t.Fatalf("only %d secrets were found", len(found))
+	}
+	conn, err := r.stack.Sites[0].Connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	found["the owner's connection"] = conn.Config().Password
+	for name, secret := range found {
+		if secret == "" {
+			t.Fatalf("the secret in %s is empty, so looking for it would prove nothing", name)
+		}
+	}
+	return found
 }

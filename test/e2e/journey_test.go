@@ -75,6 +75,7 @@ func TestJourney(t *testing.T) {
 	t.Run("a database that is not empty is refused", func(t *testing.T) { r.refuseNonEmpty(t, backup) })
 	t.Run("history tells nothing", func(t *testing.T) { r.readHistories(t) })
 	t.Run("a flipped bit is found and told", func(t *testing.T) { r.flipABit(t, backup) })
+	t.Run("nothing is done without an order", func(t *testing.T) { r.refuseWithoutOrder(t) })
 	r.record(t)
 }
 
@@ -163,6 +164,11 @@ func (r *rig) readHistories(t *testing.T) {
 	for _, word := range []string{"claim_lines", "patients", "postgresql://", "postgres://", r.stack.Sites[0].Key} {
 		if strings.Contains(opened, word) {
 			t.Errorf("%q stands in a history", word)
+		}
+	}
+	for name, secret := range r.secrets(t) {
+		if strings.Contains(sealed, secret) || strings.Contains(opened, secret) {
+			t.Errorf("the secret in %s stands in a history", name)
 		}
 	}
 }

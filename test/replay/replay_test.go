@@ -30,7 +30,9 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 			if err := protojson.Unmarshal(text, &history); err != nil {
 				t.Fatal(err)
 			}
-			kinds[history.GetEvents()[0].GetWorkflowExecutionStartedEventAttributes().GetWorkflowType().GetName()] = true
+			events := history.GetEvents()
+			kind := events[0].GetWorkflowExecutionStartedEventAttributes().GetWorkflowType().GetName()
+			kinds[kind+" "+events[len(events)-1].GetEventType().String()] = true
 			replayer := worker.NewWorkflowReplayer()
 			workflows.Register(replayer)
 			if err := replayer.ReplayWorkflowHistory(nil, &history); err != nil {
@@ -38,7 +40,12 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 			}
 		})
 	}
-	for _, kind := range []string{workflows.BackupName, workflows.VerifyName, workflows.RestoreBackupName, workflows.EvaluateName} {
+	for _, kind := range []string{
+		workflows.BackupName + " WorkflowExecutionCompleted", workflows.BackupName + " WorkflowExecutionFailed",
+		workflows.BackupName + " WorkflowExecutionCanceled", workflows.VerifyName + " WorkflowExecutionCompleted",
+		workflows.VerifyName + " WorkflowExecutionFailed", workflows.RestoreBackupName + " WorkflowExecutionCompleted",
+		workflows.RestoreBackupName + " WorkflowExecutionFailed", workflows.EvaluateName + " WorkflowExecutionCompleted",
+	} {
 		if !kinds[kind] {
 			t.Errorf("there is no recorded history of %s, so nothing is proven of it", kind)
 		}

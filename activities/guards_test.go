@@ -1,0 +1,68 @@
+package activities_test
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+
+	"github.com/lifeboat-dr/lifeboat/activities"
+	"github.com/lifeboat-dr/lifeboat/internal/plan"
+)
+
+// unguarded activities only read, or only tell people; everything else has to carry a guard.
+var unguarded = map[string]bool{
+	"DescribeComponent": true, "DescribeTarget": true, "FindBackup": true, "EvaluateProtection": true,
+	"SendAlert": true, "PingDeadman": true,
+}
+
+// TestEveryActivityChecksItsOrder calls each activity that Temporal can start with an order that has ended.
+// One that was added without a guard, or that does not look at it, fails here.
+func TestEveryActivityChecksItsOrder(t *testing.T) {
+	expired, guard := signedOrder(t, time.Now().Add(-time.Minute))
+	crew := newOffice(t, "postgresql://nobody@127.0.0.1:1/none").dumps.Crew
+	all := &activities.All{
+		Components: &activities.Components{Crew: crew, Orders: expired}, Snapshots: &activities.Snapshots{Crew: crew, Orders: expired},
+		Dumps: &activities.Dumps{Crew: crew, Orders: expired}, Records: &activities.Records{Crew: crew, Orders: expired},
+		Restores: &activities.Restores{Crew: crew, Orders: expired}, Alerts: &activities.Alerts{Crew: crew},
+	}
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestActivityEnvironment()
+	all.Register(env)
+	checked := 0
+	structs := reflect.ValueOf(all).Elem()
+	for i := range structs.NumField() {
+		of := structs.Field(i)
+		for j := range of.NumMethod() {
+			name := of.Type().Method(j).Name
+			if unguarded[name] {
+				continue
+			}
+			checked++
+			t.Run(name, func(t *testing.T) {
+				method := of.Method(j).Type()
+				if method.NumIn() != 2 || method.In(0) != reflect.TypeFor[context.Context]() {
+					t.Fatalf("%s takes no single input with a guard, and is not among those that change nothing", name)
+				}
+				in := reflect.New(method.In(1)).Elem()
+				if field := in.FieldByName("Guard"); field.IsValid() && field.Type() == reflect.TypeFor[plan.Guard]() {
+					field.Set(reflect.ValueOf(guard))
+				} else {
+					t.Fatalf("the input of %s has no guard", name)
+				}
+				_, err := env.ExecuteActivity(name, in.Interface())
+				var failed *temporal.ApplicationError
+				if !errors.As(err, &failed) || failed.Type() != activities.TypeNotAllowed || !failed.NonRetryable() {
+					t.Errorf("under an order that has ended: %v", err)
+				}
+			})
+		}
+	}
+	if checked < 15 {
+		t.Errorf("only %d activities were looked at", checked)
+	}
+}
