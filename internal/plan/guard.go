@@ -30,6 +30,8 @@ type Guard struct {
 	Mode   Mode   `json:"mode"`
 	// Epoch is the epoch the execution believes in; 0 where no failover has ever been.
 	Epoch int64 `json:"epoch"`
-	// Order is the SHA-256 (hex) of the order that allows it.
+	// Order is the SHA-256 (hex) of the standing order that allows it, or of the brief of an execution.
 	Order string `json:"order"`
+	// Work is what an execution of a runbook shows; nil under a standing order.
+	Work *WorkOrder `json:"work,omitempty"`
 }

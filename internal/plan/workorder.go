@@ -1,0 +1,54 @@
+package plan
+
+import "encoding/json"
+
+// WorkOrder is the evidence that an activity demands before it changes something for an execution of a
+// runbook. Nothing in it is believed because the workflow says so: signatures are checked against the
+// roster, receipts against the fleet's key, parameters against the runbook's text.
+type WorkOrder struct {
+	// Docket is the packed [Docket] of the execution.
+	Docket string `json:"docket"`
+	// Gates are the decisions at the gates that the step stands behind.
+	Gates []GateEvidence `json:"gates,omitempty"`
+	// Receipts are the results of earlier steps that the step's parameters or its gates refer to.
+	Receipts []Receipt `json:"receipts,omitempty"`
+	// Undo says that the step's undo is meant, not the step.
+	Undo bool `json:"undo,omitempty"`
+}
+
+// Docket is what an execution began with, as it was signed.
+type Docket struct {
+	// Runbook is the text of the runbook's file, and Signatures those of its owners over it.
+	Runbook    string   `json:"runbook"`
+	Signatures []string `json:"signatures"`
+	// Brief is the exact text that Start's digest is of.
+	Brief string `json:"brief"`
+	// Start is the commander's command.
+	Start SignedCommand `json:"start"`
+}
+
+// SignedCommand is a command with its signature: the exact text, and an SSHSIG over it in the namespace of
+// commands, so that `jq -j .signed | ssh-keygen -Y verify` checks it.
+type SignedCommand struct {
+	Signed    string `json:"signed"`
+	Signature string `json:"signature"`
+	// Voucher is a worker's signature over the text in place of the person's own, for a click in Slack.
+	Voucher string `json:"voucher,omitempty"`
+}
+
+// GateEvidence is what happened at one gate: the exact text of its [Facts], and the decisions bound to it.
+type GateEvidence struct {
+	Gate      string          `json:"gate"`
+	Facts     string          `json:"facts"`
+	Decisions []SignedCommand `json:"decisions"`
+}
+
+// Receipt is the result of a step, with proof that a worker of the fleet made it for this execution.
+type Receipt struct {
+	Execution string `json:"execution"`
+	Step      string `json:"step"`
+	// Outputs is the exact JSON text of the step's outputs.
+	Outputs json.RawMessage `json:"outputs"`
+	// MAC authenticates the fields above, under the fleet's key.
+	MAC string `json:"mac"`
+}
