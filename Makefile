@@ -33,7 +33,7 @@ test: setup ## Run all tests
 	$(GO) test -timeout 15m -p 2 ./...
 
 race: setup ## Run the quick packages under the race detector
-	$(GO) test -race -timeout 15m -p 2 ./internal/archive ./internal/codec ./internal/config ./internal/notify/... ./internal/plan ./internal/seal ./internal/secret ./internal/signature ./internal/store/dir ./internal/workrecord ./activities ./workflows
+	$(GO) test -race -timeout 15m -p 2 ./internal/archive ./internal/codec ./internal/config ./internal/notify/... ./internal/plan ./internal/postgres ./internal/seal ./internal/secret ./internal/signature ./internal/store/dir ./internal/workrecord ./activities ./workflows
 
 check: setup tools ## Format, vet, lint, determinism of workflows, go.mod
 	$(TOOLS)/golangci-lint fmt --diff

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/jackc/pgx/v5"
 
@@ -17,7 +18,8 @@ func (r *Restorer) Loaded(ctx context.Context, chunk manifest.Chunk) (bool, erro
 }
 
 // Load loads one chunk and notes it, in one transaction, which commits only when rows, bytes, digest and
-// fingerprint are those of the manifest. A chunk that was loaded already is left alone.
+// fingerprint are those of the manifest. A chunk that was loaded already is left alone. When Load returns,
+// in is no longer read.
 func (r *Restorer) Load(ctx context.Context, catalog manifest.Catalog, chunk manifest.Chunk, in io.Reader) error {
 	loaded, err := r.Loaded(ctx, chunk)
 	if err != nil || loaded {
@@ -30,17 +32,18 @@ func (r *Restorer) Load(ctx context.Context, catalog manifest.Catalog, chunk man
 			return err
 		}
 		counted := &counting{from: in, tally: newTally()}
-		if err := load(ctx, tx, catalog, chunk, counted); err != nil {
-			source = counted.err
+		err := load(ctx, tx, catalog, chunk, counted)
+		source = counted.end()
+		if err != nil {
 			return err
 		}
-		if source = counted.err; source != nil {
+		if source != nil {
 			return source
 		}
 		if err := counted.tally.stats().matches(chunk); err != nil {
 			return &Error{Op: "load chunk", Object: chunk.ID, Kind: ErrMismatch, Err: err, Hint: "nothing of it was committed"}
 		}
-		_, err := tx.Exec(ctx, `INSERT INTO `+bookkeeping+`.done (step, rows, fingerprint) VALUES ($1, $2, $3)`, chunk.ID, chunk.Rows, chunk.Fingerprint)
+		_, err = tx.Exec(ctx, `INSERT INTO `+bookkeeping+`.done (step, rows, fingerprint) VALUES ($1, $2, $3)`, chunk.ID, chunk.Rows, chunk.Fingerprint)
 		return err
 	})
 	if source != nil {
@@ -97,20 +100,37 @@ func loadObjects(ctx context.Context, tx pgx.Tx, in io.Reader) error {
 	return nil
 }
 
-// counting tallies what it passes on, and keeps the error of where it reads from.
+// counting tallies what it passes on, and keeps the error of where it reads from. The driver reads in a
+// goroutine of its own, which it leaves behind when the connection dies: end waits for that.
 type counting struct {
 	from  io.Reader
 	tally *tally
+
+	mu    sync.Mutex
+	ended bool
 	err   error
 }
 
 func (c *counting) Read(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return 0, io.ErrClosedPipe
+	}
 	n, err := c.from.Read(p)
 	c.tally.write(p[:n])
 	if err != nil && err != io.EOF {
 		c.err = err
 	}
 	return n, err
+}
+
+// end waits for a read that is under way and refuses all later ones. It returns what was wrong with the source.
+func (c *counting) end() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
+	return c.err
 }
 
 // restoreObjectNotes sets owners' notes on large objects that a schema archive leaves out: comments and
