@@ -45,6 +45,9 @@ type Freeze struct {
 // Frozen is a branch that does not change.
 type Frozen struct {
 	Branch string
+	// LSN is where on its parent the branch was made, in PostgreSQL's notation; empty when the service does
+	// not say. The branch's own server may write a little of its own behind it, which the parent never had.
+	LSN string
 	// At is the moment up to which all that had committed is in the branch, as the service says; zero when
 	// it does not say. It is never later than that moment: a restore point that claims more than it holds
 	// would hide a loss.

@@ -42,6 +42,9 @@ func (s *Snapshots) OpenSnapshot(ctx context.Context, in OpenSnapshotInput) (Sna
 	if err != nil {
 		return Snapshot{}, err
 	}
+	if frozen.LSN != "" {
+		at.Point.LSN = frozen.LSN
+	}
 	point := at.Point
 	if in.LSN == "" && !frozen.At.IsZero() || point.Time.IsZero() {
 		point.Time = frozen.At

@@ -114,7 +114,7 @@ func (n *Neon) Freeze(ctx context.Context, in activities.Freeze) (activities.Fro
 	if err != nil {
 		return activities.Frozen{}, explain(err)
 	}
-	return activities.Frozen{Branch: made.Branch.ID, At: frozenAt(made.Branch, in)}, nil
+	return activities.Frozen{Branch: made.Branch.ID, LSN: made.Branch.ParentLSN, At: frozenAt(made.Branch, in)}, nil
 }
 
 // frozenAt is what Neon says of a branch's moment. The head of the parent was taken before the branch was
