@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lifeboat-dr/lifeboat/internal/assemble"
-	"github.com/lifeboat-dr/lifeboat/internal/config"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/internal/roster"
 	"github.com/lifeboat-dr/lifeboat/internal/signature"
@@ -41,7 +40,7 @@ func newOrderNew(a *app) *cobra.Command {
 			if err := a.load(); err != nil {
 				return err
 			}
-			lasts, err := config.ParseDuration(valid)
+			lasts, err := plan.ParseDuration(valid)
 			if err != nil {
 				return failWith(exitUsage, "--valid: %w", err)
 			}

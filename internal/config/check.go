@@ -9,7 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/internal/secret"
+	"github.com/lifeboat-dr/lifeboat/internal/strictyaml"
 )
 
 // check finds what is wrong between settings that are each well formed. It also fills in the defaults
@@ -22,7 +24,7 @@ func (d *decoder) check(c *Config) {
 	case c.Application == "":
 		d.bad("application", "it is needed: the name of what is protected, part of every backup")
 	case !isName(c.Application):
-		d.bad("application", "%s is no name: use lower-case letters, digits and hyphens, a letter first, 40 at most", quote(c.Application))
+		d.bad("application", "%s is no name: use lower-case letters, digits and hyphens, a letter first, 40 at most", strictyaml.Quote(c.Application))
 	}
 	d.checkSites(c)
 	d.checkVaults(c)
@@ -88,7 +90,7 @@ func (d *decoder) checkWorker(c *Config) {
 	d.lasts("worker.stop_timeout", c.Worker.StopTimeout, "1s", "1h")
 	if a := c.Temporal.Address; a != "" {
 		if host, port, err := net.SplitHostPort(a); err != nil || host == "" || port == "" {
-			d.bad("temporal.address", "%s is no address: write HOST:PORT, for example 127.0.0.1:7233", quote(a))
+			d.bad("temporal.address", "%s is no address: write HOST:PORT, for example 127.0.0.1:7233", strictyaml.Quote(a))
 		}
 	}
 	oneOf(d, "log.format", c.Log.Format, LogText, LogJSON)
@@ -106,14 +108,14 @@ func (d *decoder) silent(path string) bool {
 
 // at makes a problem at a setting, or where the section stands that lacks it.
 func (d *decoder) at(path, format string, args ...any) Problem {
-	where := place{1, 1}
+	where := place{Line: 1, Column: 1}
 	for p := path; p != ""; p = parent(p) {
 		if known, ok := d.places[p]; ok {
 			where = known
 			break
 		}
 	}
-	return Problem{File: d.file, Line: where.line, Column: where.column, Path: path, Message: fmt.Sprintf(format, args...)}
+	return Problem{File: d.file, Line: where.Line, Column: where.Column, Path: path, Message: fmt.Sprintf(format, args...)}
 }
 
 func (d *decoder) bad(path, format string, args ...any) {
@@ -175,13 +177,13 @@ func (d *decoder) size(path string, n, least, most Size) {
 
 // lasts wants a duration between two bounds, which are written as in the file.
 func (d *decoder) lasts(path string, value time.Duration, least, most string) {
-	low, errLow := ParseDuration(least)
-	high, errHigh := ParseDuration(most)
+	low, errLow := plan.ParseDuration(least)
+	high, errHigh := plan.ParseDuration(most)
 	if errLow != nil || errHigh != nil {
 		panic("config: bad bounds for " + path)
 	}
 	if value < low || value > high {
-		d.bad(path, "%s is out of range: use %s to %s", FormatDuration(value), least, most)
+		d.bad(path, "%s is out of range: use %s to %s", plan.FormatDuration(value), least, most)
 	}
 }
 
@@ -198,7 +200,7 @@ func oneOf[T ~string](d *decoder, path string, word T, known ...T) {
 		d.bad(path, "it is needed: one of %s", strings.Join(names, ", "))
 		return
 	}
-	d.bad(path, "%s is not known: use one of %s", quote(string(word)), strings.Join(names, ", "))
+	d.bad(path, "%s is not known: use one of %s", strictyaml.Quote(string(word)), strings.Join(names, ", "))
 }
 
 // reference wants a name that another section defines.
@@ -210,7 +212,7 @@ func reference[T any](d *decoder, path, kind, name string, defined map[string]T)
 		d.bad(path, "it is needed: the name of a %s", kind)
 		return false
 	}
-	d.bad(path, "there is no %s %s: %s", kind, quote(name), suggest(name, sorted(defined)))
+	d.bad(path, "there is no %s %s: %s", kind, strictyaml.Quote(name), strictyaml.Suggest(name, sorted(defined)))
 	return false
 }
 

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"filippo.io/age"
+
+	"github.com/lifeboat-dr/lifeboat/internal/plan"
 )
 
 // examples are the recipients of lifeboat.example.yaml. Their identities were thrown away.
@@ -118,7 +120,7 @@ func (d *decoder) checkAlerts(c *Config) {
 	}
 	for _, name := range sorted(c.Components) {
 		if rpo := c.Components[name].RPO; rpo > 0 && c.Alerts.LateAfter > rpo {
-			d.warn("alerts.late_after", "component %q has missed its RPO of %s before anybody is told", name, FormatDuration(rpo))
+			d.warn("alerts.late_after", "component %q has missed its RPO of %s before anybody is told", name, plan.FormatDuration(rpo))
 		}
 	}
 }

@@ -3,10 +3,12 @@ package config
 import (
 	"strings"
 	"time"
-	// Time zones are known on every machine, also in an image that has no database of them.
 	_ "time/tzdata"
 
 	"github.com/robfig/cron/v3"
+
+	"github.com/lifeboat-dr/lifeboat/internal/plan"
+	"github.com/lifeboat-dr/lifeboat/internal/strictyaml"
 )
 
 // fields5 is the part of cron that all its programs, Temporal among them, read alike.
@@ -39,7 +41,7 @@ func (d *decoder) checkSchedules(c *Config) {
 		gap, ok := d.checkTimes(at, s)
 		if component := c.Components[s.Component]; ok && s.Run == RunBackup && component.RPO > 0 && gap+s.Jitter >= component.RPO {
 			d.warn(at, "up to %s pass between two backups, and the RPO is %s: run it more often, for a restore point counts only when it is verified",
-				FormatDuration(gap+s.Jitter), FormatDuration(component.RPO))
+				plan.FormatDuration(gap+s.Jitter), plan.FormatDuration(component.RPO))
 		}
 	}
 	for _, name := range sorted(c.Components) {
@@ -59,13 +61,13 @@ func (d *decoder) checkSchedules(c *Config) {
 // checkTimes checks when a schedule runs, and gives the longest time between two runs.
 func (d *decoder) checkTimes(at string, s Schedule) (gap time.Duration, ok bool) {
 	if s.Overlap != OverlapSkip {
-		d.bad(join(at, "overlap"), "%s is not known: only \"skip\" is, a run is left out while the one before it goes on", quote(s.Overlap))
+		d.bad(join(at, "overlap"), "%s is not known: only \"skip\" is, a run is left out while the one before it goes on", strictyaml.Quote(s.Overlap))
 	}
 	d.lasts(join(at, "catch_up"), s.CatchUp, "10s", "1y")
 	d.lasts(join(at, "jitter"), s.Jitter, "0", "1d")
 	zone, err := time.LoadLocation(s.TimeZone)
 	if err != nil || s.TimeZone == "Local" || s.TimeZone == "" {
-		d.bad(join(at, "time_zone"), "%s is no time zone: use an IANA name such as America/Toronto, or UTC", quote(s.TimeZone))
+		d.bad(join(at, "time_zone"), "%s is no time zone: use an IANA name such as America/Toronto, or UTC", strictyaml.Quote(s.TimeZone))
 		zone = nil
 	}
 	if n := count(s.Cron != "", s.Every != 0); n != 1 {
@@ -101,7 +103,7 @@ func (d *decoder) cron(at, text string) (cron.Schedule, bool) {
 	}
 	spec, err := fields5.Parse(text)
 	if err != nil {
-		d.bad(at, "%s is no cron expression: five fields, minute hour day month weekday, for example \"0 2 * * *\"", quote(text))
+		d.bad(at, "%s is no cron expression: five fields, minute hour day month weekday, for example \"0 2 * * *\"", strictyaml.Quote(text))
 		return nil, false
 	}
 	if spec.Next(epoch).IsZero() {

@@ -12,7 +12,9 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/internal/secret"
+	"github.com/lifeboat-dr/lifeboat/internal/strictyaml"
 )
 
 // The YAML package decodes too, but stops at the first mistake and quotes the lines around it. This
@@ -27,26 +29,10 @@ type decoder struct {
 	warnings []Problem
 }
 
-type place struct{ line, column int }
+type place = strictyaml.Place
 
 // defaulter is a section with defaults, which are set before the file is read into it.
 type defaulter interface{ defaults() }
-
-func placeOf(node ast.Node) place {
-	switch n := node.(type) {
-	case *ast.MappingNode:
-		if len(n.Values) > 0 && !n.IsFlowStyle {
-			return placeOf(n.Values[0].Key)
-		}
-	case *ast.MappingValueNode:
-		return placeOf(n.Key)
-	}
-	if node == nil || node.GetToken() == nil || node.GetToken().Position == nil {
-		return place{1, 1}
-	}
-	at := node.GetToken().Position
-	return place{at.Line, at.Column}
-}
 
 // fail records a mistake at a setting and keeps later checks silent about it and all that is in it.
 func (d *decoder) fail(at place, path, format string, args ...any) {
@@ -56,7 +42,7 @@ func (d *decoder) fail(at place, path, format string, args ...any) {
 
 // report records a mistake that leaves the other settings of the section worth looking at.
 func (d *decoder) report(at place, path, format string, args ...any) {
-	d.problems = append(d.problems, Problem{File: d.file, Line: at.line, Column: at.column, Path: path, Message: fmt.Sprintf(format, args...)})
+	d.problems = append(d.problems, Problem{File: d.file, Line: at.Line, Column: at.Column, Path: path, Message: fmt.Sprintf(format, args...)})
 }
 
 // value reads a node into a Go value that is addressable.
@@ -74,7 +60,7 @@ func (d *decoder) value(node ast.Node, path string, into reflect.Value) {
 		}
 		return
 	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode:
-		d.fail(placeOf(n), path, "anchors, aliases and tags are not used here: write the value itself")
+		d.fail(strictyaml.At(n), path, "anchors, aliases and tags are not used here: write the value itself")
 		return
 	}
 	switch target := into.Addr().Interface().(type) {
@@ -110,18 +96,18 @@ func (d *decoder) mapping(node ast.Node, path string) (pairs []*ast.MappingValue
 	case *ast.MappingValueNode:
 		pairs = []*ast.MappingValueNode{n}
 	default:
-		d.fail(placeOf(node), path, "settings are expected here, one \"name: value\" a line, not %s", kindOf(node))
+		d.fail(strictyaml.At(node), path, "settings are expected here, one \"name: value\" a line, not %s", strictyaml.KindOf(node))
 		return nil, false
 	}
 	seen := map[string]place{}
 	pairs = slices.DeleteFunc(slices.Clone(pairs), func(pair *ast.MappingValueNode) bool {
-		key, at := pair.Key.GetToken().Value, placeOf(pair.Key)
+		key, at := pair.Key.GetToken().Value, strictyaml.At(pair.Key)
 		if _, plain := pair.Key.(ast.ScalarNode); !plain || pair.Key.IsMergeKey() {
 			d.report(at, path, "only plain names can stand before a colon here: anchors, merge keys and \"?\" are not used")
 			return true
 		}
 		if first, twice := seen[key]; twice {
-			d.report(at, shown(path, key), "this stands here a second time, the first is in line %d: keep one", first.line)
+			d.report(at, shown(path, key), "this stands here a second time, the first is in line %d: keep one", first.Line)
 			return true
 		}
 		seen[key] = at
@@ -139,7 +125,7 @@ func (d *decoder) fields(pairs []*ast.MappingValueNode, path string, into reflec
 		}
 	}
 	for _, pair := range pairs {
-		name, at := pair.Key.GetToken().Value, placeOf(pair.Key)
+		name, at := pair.Key.GetToken().Value, strictyaml.At(pair.Key)
 		field, ok := known[name]
 		if !ok {
 			d.unknown(at, path, name, known)
@@ -147,7 +133,7 @@ func (d *decoder) fields(pairs []*ast.MappingValueNode, path string, into reflec
 		}
 		delete(absent, name)
 		if _, leaf := pair.Value.(ast.ScalarNode); leaf && pair.Value.Type() != ast.NullType {
-			at = placeOf(pair.Value)
+			at = strictyaml.At(pair.Value)
 		}
 		d.places[join(path, name)] = at
 		d.value(pair.Value, join(path, name), field)
@@ -162,7 +148,7 @@ func (d *decoder) fields(pairs []*ast.MappingValueNode, path string, into reflec
 // unknown complains about a key. What it was probably meant to be counts as failed, so that nobody is
 // also told that it is missing.
 func (d *decoder) unknown(at place, path, name string, known map[string]reflect.Value) {
-	hint := suggest(name, sorted(known))
+	hint := strictyaml.Suggest(name, sorted(known))
 	for k := range known {
 		if strings.Contains(hint, strconv.Quote(k)) {
 			d.failed[join(path, k)] = true
@@ -187,9 +173,9 @@ func (d *decoder) names(node ast.Node, path string, into reflect.Value) {
 	}
 	into.Set(reflect.MakeMap(into.Type()))
 	for _, pair := range pairs {
-		name, at := pair.Key.GetToken().Value, placeOf(pair.Key)
+		name, at := pair.Key.GetToken().Value, strictyaml.At(pair.Key)
 		if !isName(name) {
-			d.report(at, path, "%s is no name: use lower-case letters, digits and hyphens, a letter first, 40 at most", quote(name))
+			d.report(at, path, "%s is no name: use lower-case letters, digits and hyphens, a letter first, 40 at most", strictyaml.Quote(name))
 			continue
 		}
 		d.places[join(path, name)] = at
@@ -202,15 +188,15 @@ func (d *decoder) names(node ast.Node, path string, into reflect.Value) {
 func (d *decoder) list(node ast.Node, path string, into reflect.Value) {
 	list, ok := node.(*ast.SequenceNode)
 	if !ok {
-		d.fail(placeOf(node), path, "a list is expected here, one \"- …\" a line, not %s", kindOf(node))
+		d.fail(strictyaml.At(node), path, "a list is expected here, one \"- …\" a line, not %s", strictyaml.KindOf(node))
 		return
 	}
 	into.Set(reflect.MakeSlice(into.Type(), len(list.Values), len(list.Values)))
 	for i, item := range list.Values {
 		at := fmt.Sprintf("%s[%d]", path, i)
-		d.places[at] = placeOf(item)
+		d.places[at] = strictyaml.At(item)
 		if item == nil || item.Type() == ast.NullType {
-			d.fail(placeOf(item), at, "this entry is empty: fill it in or remove the line")
+			d.fail(strictyaml.At(item), at, "this entry is empty: fill it in or remove the line")
 			continue
 		}
 		d.value(item, at, into.Index(i))
@@ -220,7 +206,7 @@ func (d *decoder) list(node ast.Node, path string, into reflect.Value) {
 func (d *decoder) scalar(node ast.Node, path string, into reflect.Value) {
 	leaf, ok := node.(ast.ScalarNode)
 	if !ok {
-		d.fail(placeOf(node), path, "one value is expected here, not %s", kindOf(node))
+		d.fail(strictyaml.At(node), path, "one value is expected here, not %s", strictyaml.KindOf(node))
 		return
 	}
 	text, isText := leaf.GetToken().Value, node.Type() == ast.StringType
@@ -230,12 +216,12 @@ func (d *decoder) scalar(node ast.Node, path string, into reflect.Value) {
 	var err error
 	switch target := into.Addr().Interface().(type) {
 	case *time.Duration:
-		if *target, err = ParseDuration(text); err != nil {
-			d.fail(placeOf(node), path, "%s: %v", quote(text), err)
+		if *target, err = plan.ParseDuration(text); err != nil {
+			d.fail(strictyaml.At(node), path, "%s: %v", strictyaml.Quote(text), err)
 		}
 	case *Size:
 		if *target, err = ParseSize(text); err != nil {
-			d.fail(placeOf(node), path, "%s: %v", quote(text), err)
+			d.fail(strictyaml.At(node), path, "%s: %v", strictyaml.Quote(text), err)
 		}
 	case *Path:
 		*target = d.path(text)
@@ -243,7 +229,7 @@ func (d *decoder) scalar(node ast.Node, path string, into reflect.Value) {
 		*target = Text(text)
 	case *slog.Level:
 		if !slices.Contains([]string{"debug", "info", "warn", "error"}, text) || target.UnmarshalText([]byte(text)) != nil {
-			d.fail(placeOf(node), path, "%s is no level: use debug, info, warn or error", quote(text))
+			d.fail(strictyaml.At(node), path, "%s is no level: use debug, info, warn or error", strictyaml.Quote(text))
 		}
 	default:
 		d.plain(node, text, isText, path, into)
@@ -255,21 +241,21 @@ func (d *decoder) plain(node ast.Node, text string, isText bool, path string, in
 	switch into.Kind() {
 	case reflect.String:
 		if !isText {
-			d.fail(placeOf(node), path, "a text is expected here: put the value in quotation marks")
+			d.fail(strictyaml.At(node), path, "a text is expected here: put the value in quotation marks")
 			return
 		}
 		into.SetString(text)
 	case reflect.Bool:
 		b, ok := node.(*ast.BoolNode)
 		if !ok {
-			d.fail(placeOf(node), path, "%s is neither true nor false", quote(text))
+			d.fail(strictyaml.At(node), path, "%s is neither true nor false", strictyaml.Quote(text))
 			return
 		}
 		into.SetBool(b.Value)
 	case reflect.Int, reflect.Int64:
 		n, err := strconv.ParseInt(text, 10, into.Type().Bits())
 		if err != nil || isText {
-			d.fail(placeOf(node), path, "%s is no whole number", quote(text))
+			d.fail(strictyaml.At(node), path, "%s is no whole number", strictyaml.Quote(text))
 			return
 		}
 		into.SetInt(n)
@@ -294,14 +280,4 @@ func join(path, name string) string {
 		return path
 	}
 	return path + "." + name
-}
-
-func kindOf(node ast.Node) string {
-	switch node.(type) {
-	case *ast.MappingNode, *ast.MappingValueNode:
-		return "settings with names"
-	case *ast.SequenceNode:
-		return "a list"
-	}
-	return "a single value"
 }

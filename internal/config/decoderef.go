@@ -8,6 +8,7 @@ import (
 
 	"github.com/lifeboat-dr/lifeboat/internal/manifest"
 	"github.com/lifeboat-dr/lifeboat/internal/secret"
+	"github.com/lifeboat-dr/lifeboat/internal/strictyaml"
 )
 
 const refHint = "a secret is never written here: use {env: NAME} or {file: PATH}"
@@ -28,19 +29,19 @@ func (d *decoder) ref(node ast.Node, path string, into *secret.Ref) {
 		pairs = []*ast.MappingValueNode{n}
 	}
 	if len(pairs) != 1 {
-		d.fail(placeOf(node), path, "%s", refHint)
+		d.fail(strictyaml.At(node), path, "%s", refHint)
 		return
 	}
 	text, ok := refText(pairs[0].Value)
 	switch key := pairs[0].Key.GetToken().Value; {
 	case !ok || (key != "env" && key != "file"):
-		d.fail(placeOf(node), path, "%s", refHint)
+		d.fail(strictyaml.At(node), path, "%s", refHint)
 	case key == "env" && !envName.MatchString(text):
-		d.fail(placeOf(pairs[0].Value), path, "env takes the name of an environment variable in capitals, such as LIFEBOAT_KEY; the secret itself belongs into that variable")
+		d.fail(strictyaml.At(pairs[0].Value), path, "env takes the name of an environment variable in capitals, such as LIFEBOAT_KEY; the secret itself belongs into that variable")
 	case key == "env":
 		into.Env = text
-	case text == "" || strings.ContainsAny(text, "\n\r") || secretive.MatchString(text) && strings.Contains(text, "://") || strings.HasPrefix(text, "AGE-SECRET-KEY-") || strings.Contains(text, "PRIVATE KEY"):
-		d.fail(placeOf(pairs[0].Value), path, "file takes the path of a file; the secret itself belongs into that file")
+	case text == "" || strings.ContainsAny(text, "\n\r") || strictyaml.Secretive.MatchString(text) && strings.Contains(text, "://") || strings.HasPrefix(text, "AGE-SECRET-KEY-") || strings.Contains(text, "PRIVATE KEY"):
+		d.fail(strictyaml.At(pairs[0].Value), path, "file takes the path of a file; the secret itself belongs into that file")
 	default:
 		into.File = string(d.path(text))
 	}
@@ -59,7 +60,7 @@ func (d *decoder) signers(node ast.Node, path string, into *Signers) {
 		for _, item := range list.Values {
 			line, ok := refText(item)
 			if !ok || strings.TrimSpace(line) == "" {
-				d.fail(placeOf(item), path, "every entry is one line as in allowed_signers: PRINCIPAL [OPTIONS] KEYTYPE KEY")
+				d.fail(strictyaml.At(item), path, "every entry is one line as in allowed_signers: PRINCIPAL [OPTIONS] KEYTYPE KEY")
 				return
 			}
 			into.Lines = append(into.Lines, line)
@@ -68,7 +69,7 @@ func (d *decoder) signers(node ast.Node, path string, into *Signers) {
 	}
 	text, ok := refText(node)
 	if !ok || text == "" || strings.Contains(text, "\n") {
-		d.fail(placeOf(node), path, "this takes the path of an allowed_signers file, or a list of its lines")
+		d.fail(strictyaml.At(node), path, "this takes the path of an allowed_signers file, or a list of its lines")
 		return
 	}
 	into.File = d.path(text)

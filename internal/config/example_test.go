@@ -61,7 +61,7 @@ func TestExampleDocumentsEverySetting(t *testing.T) {
 	found := map[string]bool{}
 	for path, at := range d.places {
 		generic := generalise(path)
-		found[generic] = found[generic] || commented(lines, at.line)
+		found[generic] = found[generic] || commented(lines, at.Line)
 	}
 	for _, want := range settings(reflect.TypeFor[Config](), "") {
 		if shown, there := found[want]; !there {

@@ -1,18 +1,15 @@
 package config
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"reflect"
-	"regexp"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
+
+	"github.com/lifeboat-dr/lifeboat/internal/strictyaml"
 )
 
 // maxFile bounds the file in bytes; a configuration of a hundred components is far below.
@@ -68,69 +65,15 @@ func parse(file, dir string, data []byte) (*Config, error) {
 	return &c, nil
 }
 
-// quoted is text of the file inside the parser's messages.
-var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
-
-// maxNesting is far above what a configuration nests.
-const maxNesting = 64
-
-// indicators are dashes and question marks that open one level each on the same line.
-var indicators = regexp.MustCompile(`^\s*(?:[-?]\s+){8}`)
-
-// tooDeep finds the line in which text begins to nest absurdly; 0 is none. The parser needs memory
-// that grows with the square of the depth, so a short file could otherwise end the process. Brackets in
-// texts and comments are counted, too: it is only meant to be quick.
-func tooDeep(data []byte) (line int) {
-	depth := 0
-	for text := range bytes.Lines(data) {
-		line++
-		depth = max(0, depth+bytes.Count(text, []byte("["))+bytes.Count(text, []byte("{")))
-		if depth > maxNesting || indicators.Match(text) {
-			return line
-		}
-		depth = max(0, depth-bytes.Count(text, []byte("]"))-bytes.Count(text, []byte("}")))
-	}
-	return 0
-}
-
 // root parses the YAML and finds its only document.
-func (d *decoder) root(data []byte) (root ast.Node, ok bool) {
-	if line := tooDeep(data); line > 0 {
-		d.fail(place{line, 1}, "", "this nests deeper than any configuration does: look for brackets that are not closed")
+func (d *decoder) root(data []byte) (ast.Node, bool) {
+	root, fault := strictyaml.Root(data)
+	if fault != nil {
+		d.fail(fault.Place, "", "%s", fault.Message)
 		return nil, false
-	}
-	// Should the parser panic on malformed text, that is one more syntax error for whoever wrote it.
-	defer func() {
-		if recover() != nil {
-			d.fail(place{1, 1}, "", "this is not YAML that can be read: look for unbalanced brackets and quotation marks")
-			root, ok = nil, false
-		}
-	}()
-	tree, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
-	if err != nil {
-		at, message := place{1, 1}, "this is not YAML that can be read"
-		var syntax yaml.Error
-		if errors.As(err, &syntax) {
-			message = quoted.ReplaceAllString(syntax.GetMessage(), "…")
-			if token := syntax.GetToken(); token != nil && token.Position != nil {
-				at = place{token.Position.Line, token.Position.Column}
-			}
-		}
-		d.fail(at, "", "%s: look at the indentation, colons and quotation marks here and in the line before", message)
-		return nil, false
-	}
-	for _, doc := range tree.Docs {
-		if doc.Body == nil || doc.Body.Type() == ast.NullType || doc.Body.Type() == ast.CommentType {
-			continue
-		}
-		if root != nil {
-			d.fail(placeOf(doc.Body), "", "a second document begins here: keep everything in one, without \"---\"")
-			return nil, false
-		}
-		root = doc.Body
 	}
 	if root == nil {
-		d.fail(place{1, 1}, "", "the file is empty: begin with a copy of lifeboat.example.yaml")
+		d.fail(place{Line: 1, Column: 1}, "", "the file is empty: begin with a copy of lifeboat.example.yaml")
 		return nil, false
 	}
 	return root, true

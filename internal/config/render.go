@@ -9,6 +9,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/internal/secret"
 )
 
@@ -34,7 +35,7 @@ func plain(v reflect.Value) any {
 		if x == 0 {
 			return nil
 		}
-		return FormatDuration(x)
+		return plan.FormatDuration(x)
 	case Size:
 		return x.String()
 	case slog.Level:
