@@ -81,3 +81,15 @@ func AttemptsPrefix(component, backup string) string {
 func AttemptKey(component, backup string, n int) string {
 	return fmt.Sprintf("%s%d.json", AttemptsPrefix(component, backup), n)
 }
+
+// ExecutionsPrefix is where the journals of executions are: below it, a folder for each execution id,
+// which has three parts itself.
+const ExecutionsPrefix = "v1/executions/"
+
+// ExecutionPrefix is the folder of one execution's journal.
+func ExecutionPrefix(execution string) string { return ExecutionsPrefix + execution + "/" }
+
+// JournalKey is where an entry of an execution's journal is.
+func JournalKey(execution string, seq int64) string {
+	return fmt.Sprintf("%s%08d.json", ExecutionPrefix(execution), seq)
+}
