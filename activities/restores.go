@@ -8,6 +8,7 @@ import (
 	"github.com/lifeboat-dr/lifeboat/internal/manifest"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/internal/postgres"
+	"github.com/lifeboat-dr/lifeboat/internal/workrecord"
 )
 
 // Restores brings backups back into databases.
@@ -15,6 +16,8 @@ type Restores struct {
 	Crew   *Crew
 	Orders *Orders
 	Finder *Finder
+	// Keys authenticate the receipts for what was done.
+	Keys workrecord.Keys
 }
 
 // actionFor says what an order has to allow for a kind of target.
@@ -190,7 +193,7 @@ func (r *Restores) CreateConstraints(ctx context.Context, in TargetInput) (Resto
 }
 
 // CompareTarget reads everything back and compares it with what was read at the source. Only when all
-// is equal the target's mark of being incomplete is removed.
+// is equal the target's mark of being incomplete is removed, and a receipt says so.
 func (r *Restores) CompareTarget(ctx context.Context, in TargetInput) (Compared, error) {
 	s, err := r.begin(ctx, in)
 	if err != nil {
@@ -214,25 +217,42 @@ func (r *Restores) CompareTarget(ctx context.Context, in TargetInput) (Compared,
 	if err != nil {
 		return Compared{}, err
 	}
-	return Compared{Checks: summed}, classify(engine.Finish(ctx), "remove the restore's mark")
+	if err := engine.Finish(ctx); err != nil {
+		return Compared{}, classify(err, "remove the restore's mark")
+	}
+	return r.vouch(receiptCompared, in, s, summed)
+}
+
+// vouch gives out checks with a receipt for them.
+func (r *Restores) vouch(kind string, in TargetInput, s *restoring, checks []manifest.Check) (Compared, error) {
+	receipt, err := issue(r.Keys, Receipt{
+		Kind: kind, Execution: in.Execution, Component: in.Component, Backup: in.Backup, Manifest: s.backup.SHA256, Target: in.Target, Checks: checks,
+	})
+	return Compared{Checks: checks, Receipt: receipt}, err
 }
 
 // DropTarget removes a scratch database. It is safe to repeat; every other target is refused.
-func (r *Restores) DropTarget(ctx context.Context, in TargetInput) error {
+func (r *Restores) DropTarget(ctx context.Context, in DropTargetInput) (Dropped, error) {
 	if err := r.Orders.Check(in.Guard, plan.OwnDatabases); err != nil {
-		return err
+		return Dropped{}, err
 	}
 	if in.Target.Kind != ScratchTarget {
-		return InvalidInput("only scratch databases are dropped, not a %s", in.Target.Kind)
+		return Dropped{}, InvalidInput("only scratch databases are dropped, not a %s", in.Target.Kind)
 	}
 	c, err := r.Crew.Component(in.Component)
 	if err != nil {
-		return err
+		return Dropped{}, err
 	}
 	place, err := r.Crew.Place(c, in.Target)
 	if err != nil {
-		return err
+		return Dropped{}, err
 	}
 	defer alive(ctx, &counter{})()
-	return classify(place.Drop(ctx, in.Target), "drop the scratch database")
+	if err := place.Drop(ctx, in.Target); err != nil {
+		return Dropped{}, classify(err, "drop the scratch database")
+	}
+	receipt, err := issue(r.Keys, Receipt{
+		Kind: receiptDropped, Execution: in.Execution, Component: in.Component, Backup: in.Backup, Target: in.Target, After: in.After,
+	})
+	return Dropped{Receipt: receipt}, err
 }

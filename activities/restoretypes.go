@@ -1,6 +1,8 @@
 package activities
 
 import (
+	"time"
+
 	"github.com/lifeboat-dr/lifeboat/internal/manifest"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
 )
@@ -69,11 +71,31 @@ type Restored struct {
 
 // Compared is the outcome of a comparison. It never holds a value of the data.
 type Compared struct {
-	Checks []manifest.Check `json:"checks"`
+	Checks  []manifest.Check `json:"checks"`
+	Receipt Receipt          `json:"receipt"`
 }
 
-// RecordVerifiedInput is a successful verification that is to leave a signed record.
+// DropTargetInput names a scratch database that is to go.
+type DropTargetInput struct {
+	TargetInput
+	// After are the MACs of the receipts of what was done to it: first compared, then smoked. It is empty
+	// when the restore failed.
+	After []string `json:"after,omitempty"`
+}
+
+// Dropped says that a scratch database is gone.
+type Dropped struct {
+	Receipt Receipt `json:"receipt"`
+}
+
+// RecordVerifiedInput asks for the signed record of a verification. What the record says comes from the
+// receipts and from the vault, nothing from whoever asks but when it began.
 type RecordVerifiedInput struct {
 	plan.Guard `json:"guard"`
-	Verified   manifest.Verified `json:"verified"`
+	Component  string    `json:"component"`
+	Backup     string    `json:"backup"`
+	Started    time.Time `json:"started"`
+	Compared   Receipt   `json:"compared"`
+	Smoked     Receipt   `json:"smoked"`
+	Dropped    Receipt   `json:"dropped"`
 }

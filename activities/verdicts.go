@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/lifeboat-dr/lifeboat/internal/manifest"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
@@ -43,31 +44,34 @@ func (r *Records) FindBackup(ctx context.Context, in FindBackupInput) (Found, er
 }
 
 // RecordVerified writes the signed record that a backup was restored and compared. Only it makes a
-// restore point a verified one. A repetition writes the same record to the same key.
+// restore point a verified one. It believes receipts of this fleet and nothing else: one that is missing,
+// altered, or of another backup, target or execution is refused with type Untrusted. A repetition writes
+// the same record to the same key.
 func (r *Records) RecordVerified(ctx context.Context, in RecordVerifiedInput) (string, error) {
-	v := in.Verified
 	if err := r.Orders.Check(in.Guard, plan.CreateInVault); err != nil {
 		return "", err
 	}
-	c, err := r.Crew.Component(v.Component)
+	c, err := r.Crew.Component(in.Component)
 	if err != nil {
 		return "", err
 	}
-	b, err := r.Finder.Load(ctx, c, v.Backup)
+	b, err := r.Finder.Load(ctx, c, in.Backup)
 	if err != nil {
 		return "", err
 	}
-	if b.SHA256 != v.Manifest || !v.Dropped || len(v.Checks) == 0 {
-		return "", InvalidInput("the verification of %s does not fit its manifest, or compared nothing", v.Backup)
+	v, err := in.check(r.Keys, b)
+	if err != nil {
+		return "", err
 	}
-	for _, check := range v.Checks {
-		if !check.OK {
-			return "", InvalidInput("the verification of %s failed its check %q", v.Backup, check.Name)
-		}
+	if in.Started.After(v.dropped.At) {
+		return "", InvalidInput("the verification of %s ended before it began", in.Backup)
 	}
-	v.Writer = r.Crew.Version
-	key := manifest.VerifiedKey(v.Component, v.Backup, v.Finished)
-	return key, r.record(ctx, c, v.Backup, key, v)
+	key := manifest.VerifiedKey(in.Component, in.Backup, v.dropped.At)
+	return key, r.record(ctx, c, in.Backup, key, manifest.Verified{
+		Format: manifest.Format, Component: in.Component, Backup: in.Backup, Manifest: b.SHA256, Point: b.Envelope.Point,
+		Started: in.Started.UTC(), Finished: v.dropped.At, Scratch: v.dropped.Target.Site + "/" + v.dropped.Target.Database, Dropped: true,
+		Checks: append(slices.Clone(v.compared.Checks), v.smoked.Checks...), Totals: b.Envelope.Totals, Writer: r.Crew.Version,
+	})
 }
 
 // RecordAttempt writes the signed record of a failure beside the backup it belongs to.

@@ -6,7 +6,6 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/lifeboat-dr/lifeboat/activities"
-	"github.com/lifeboat-dr/lifeboat/internal/manifest"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
 )
 
@@ -32,38 +31,37 @@ type restore struct {
 //  3. Load all chunks, each with its marker in one transaction.
 //  4. Create indexes, then constraints and triggers; refresh views, set sequences.
 //  5. Read everything back and compare; only then remove the mark.
-func (r *restore) run(ctx workflow.Context) ([]manifest.Check, error) {
+func (r *restore) run(ctx workflow.Context) (compared activities.Compared, err error) {
 	var restores *activities.Restores
 	r.progress.start(ctx, "Open")
 	if err := workflow.ExecuteActivity(control.on(ctx, r.target.Site, "Open the target"), restores.OpenTarget, r.input(ctx, "open")).Get(ctx, &r.target); err != nil {
-		return nil, err
+		return compared, err
 	}
 	r.progress.done(ctx, "Open", "%s %s", r.target.Kind, r.target.Database)
 
 	r.progress.start(ctx, "Tables")
 	if err := workflow.ExecuteActivity(bulk.within(r.budget).on(ctx, r.target.Site, "Create the tables"), restores.CreateTables, r.input(ctx, "tables")).Get(ctx, nil); err != nil {
-		return nil, err
+		return compared, err
 	}
 	r.progress.done(ctx, "Tables", "%d tables", r.found.Totals.Tables)
 
 	if err := r.load(ctx); err != nil {
-		return nil, err
+		return compared, err
 	}
 
 	r.progress.start(ctx, "Constraints")
 	var restored activities.Restored
 	if err := workflow.ExecuteActivity(bulk.within(r.budget).on(ctx, r.target.Site, "Create indexes and constraints"), restores.CreateConstraints, r.input(ctx, "constraints")).Get(ctx, &restored); err != nil {
-		return nil, err
+		return compared, err
 	}
 	r.progress.done(ctx, "Constraints", "%d entries waived", restored.Waived)
 
 	r.progress.start(ctx, "Compare")
-	var compared activities.Compared
 	if err := workflow.ExecuteActivity(bulk.within(r.budget).on(ctx, r.target.Site, "Compare with the backup"), restores.CompareTarget, r.input(ctx, "compare")).Get(ctx, &compared); err != nil {
-		return nil, err
+		return compared, err
 	}
 	r.progress.done(ctx, "Compare", "%d checks equal", len(compared.Checks))
-	return compared.Checks, nil
+	return compared, nil
 }
 
 func (r *restore) load(ctx workflow.Context) error {
@@ -91,28 +89,33 @@ func (r *restore) load(ctx workflow.Context) error {
 }
 
 // smoke runs the component's own queries against what was restored.
-func (r *restore) smoke(ctx workflow.Context) ([]manifest.Check, error) {
+func (r *restore) smoke(ctx workflow.Context) (asked activities.Compared, err error) {
 	var restores *activities.Restores
 	r.progress.start(ctx, "Smoke")
-	var compared activities.Compared
-	if err := workflow.ExecuteActivity(bulk.within(r.budget).on(ctx, r.target.Site, "Run the smoke queries"), restores.SmokeTarget, r.input(ctx, "smoke")).Get(ctx, &compared); err != nil {
-		return nil, err
+	if err := workflow.ExecuteActivity(bulk.within(r.budget).on(ctx, r.target.Site, "Run the smoke queries"), restores.SmokeTarget, r.input(ctx, "smoke")).Get(ctx, &asked); err != nil {
+		return asked, err
 	}
-	r.progress.done(ctx, "Smoke", "%d queries", len(compared.Checks))
-	return compared.Checks, nil
+	r.progress.done(ctx, "Smoke", "%d queries", len(asked.Checks))
+	return asked, nil
 }
 
-// drop removes a scratch database, also for a cancelled execution.
-func (r *restore) drop(ctx workflow.Context) error {
+// drop removes a scratch database, also for a cancelled execution. The receipt says what was done to it before.
+func (r *restore) drop(ctx workflow.Context, after ...activities.Receipt) (dropped activities.Dropped, err error) {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
+	in := activities.DropTargetInput{TargetInput: r.input(ctx, "drop")}
+	for _, receipt := range after {
+		if receipt.MAC != "" { // a restore that failed has none
+			in.After = append(in.After, receipt.MAC)
+		}
+	}
 	var restores *activities.Restores
 	r.progress.start(ctx, "Drop")
-	if err := workflow.ExecuteActivity(cleanup.on(ctx, r.target.Site, "Drop the scratch database"), restores.DropTarget, r.input(ctx, "drop")).Get(ctx, nil); err != nil {
-		return err
+	if err := workflow.ExecuteActivity(cleanup.on(ctx, r.target.Site, "Drop the scratch database"), restores.DropTarget, in).Get(ctx, &dropped); err != nil {
+		return dropped, err
 	}
 	r.progress.done(ctx, "Drop", "%s is gone", r.target.Database)
-	return nil
+	return dropped, nil
 }
 
 func (r *restore) input(ctx workflow.Context, step string) activities.TargetInput {

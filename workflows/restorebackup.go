@@ -88,12 +88,12 @@ func (r *restoreBackup) run(ctx workflow.Context) (*RestoreResult, error) {
 	}
 	shown := newProgress(r.in.Component, r.found.Backup, restoreSteps...)
 	inner := restore{component: r.in.Component, found: r.found, target: target, connections: r.settings.Connections, budget: r.settings.Budget, progress: &shown, guard: r.guard}
-	checks, err := inner.run(ctx)
+	compared, err := inner.run(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return &RestoreResult{
-		Backup: r.found.Backup, Point: r.found.Point, Target: inner.target, Rows: inner.loaded.Rows, Checks: checks,
+		Backup: r.found.Backup, Point: r.found.Point, Target: inner.target, Rows: inner.loaded.Rows, Checks: compared.Checks,
 		WasVerified: r.found.Verified, Took: workflow.Now(ctx).Sub(r.started),
 	}, nil
 }

@@ -68,52 +68,54 @@ func (v *verify) run(ctx workflow.Context) (*VerifyResult, error) {
 	}
 	v.progress = newProgress(v.in.Component, v.found.Backup, append(restoreSteps, "Smoke", "Drop", "Record")...)
 
-	record, err := v.restoreAndCompare(ctx)
+	done, err := v.restoreAndCompare(ctx)
 	if err != nil {
 		return nil, err
 	}
 	v.progress.start(ctx, "Record")
-	record.Dropped, record.Finished = true, workflow.Now(ctx)
 	var records *activities.Records
 	var key string
 	err = workflow.ExecuteActivity(lookup.on(ctx, v.settings.Site, "Sign and write the verification"), records.RecordVerified, activities.RecordVerifiedInput{
-		Guard: v.guard(ctx, "verified"), Verified: record,
+		Guard: v.guard(ctx, "verified"), Component: v.in.Component, Backup: v.found.Backup, Started: v.started,
+		Compared: done.compared.Receipt, Smoked: done.smoked.Receipt, Dropped: done.dropped.Receipt,
 	}).Get(ctx, &key)
 	if err != nil {
 		return nil, err
 	}
 	v.progress.done(ctx, "Record", "`%s`", key)
-	return &VerifyResult{Backup: v.found.Backup, Point: v.found.Point, Record: key, Checks: record.Checks, Took: record.Finished.Sub(v.started)}, nil
+	return &VerifyResult{
+		Backup: v.found.Backup, Point: v.found.Point, Record: key,
+		Checks: append(done.compared.Checks, done.smoked.Checks...), Took: workflow.Now(ctx).Sub(v.started),
+	}, nil
+}
+
+// verifiedBy is what a verification did, each with a receipt of the worker that did it.
+type verifiedBy struct {
+	compared, smoked activities.Compared
+	dropped          activities.Dropped
 }
 
 // restoreAndCompare leaves no scratch database behind, whatever happens. A scratch database that could
 // not be dropped fails the verification: patients' data would lie about unseen.
-func (v *verify) restoreAndCompare(ctx workflow.Context) (record manifest.Verified, err error) {
+func (v *verify) restoreAndCompare(ctx workflow.Context) (done verifiedBy, err error) {
 	target := activities.Target{
 		Kind: activities.ScratchTarget, Site: v.settings.ScratchSite,
 		Database: scratchName(v.found.Backup, workflow.GetInfo(ctx).WorkflowExecution.RunID),
 	}
 	r := restore{component: v.in.Component, found: v.found, target: target, connections: v.settings.Connections, budget: v.settings.Budget, progress: &v.progress, guard: v.guard}
 	defer func() {
-		dropErr := r.drop(ctx)
+		var dropErr error
+		done.dropped, dropErr = r.drop(ctx, done.compared.Receipt, done.smoked.Receipt)
 		if err == nil {
 			err = dropErr
 		}
 	}()
 
-	checks, err := r.run(ctx)
-	if err != nil {
-		return record, err
+	if done.compared, err = r.run(ctx); err != nil {
+		return done, err
 	}
-	smoke, err := r.smoke(ctx)
-	if err != nil {
-		return record, err
-	}
-	return manifest.Verified{
-		Format: manifest.Format, Component: v.in.Component, Backup: v.found.Backup, Manifest: v.found.SHA256,
-		Point: v.found.Point, Started: v.started, Scratch: target.Site + "/" + target.Database,
-		Checks: append(checks, smoke...), Totals: v.found.Totals,
-	}, nil
+	done.smoked, err = r.smoke(ctx)
+	return done, err
 }
 
 func (v *verify) guard(ctx workflow.Context, step string) plan.Guard {

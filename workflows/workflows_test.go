@@ -28,7 +28,7 @@ type world struct {
 	settings activities.Settings
 	alerts   []activities.Alert
 	attempts []manifest.Attempt
-	records  []manifest.Verified
+	records  []activities.RecordVerifiedInput
 	guards   map[string]plan.Guard
 }
 
@@ -85,7 +85,8 @@ func (w *world) fake() {
 	on := func(activity, fake any) {
 		w.env.OnActivity(activity, mock.Anything, mock.Anything).Return(fake).Maybe()
 	}
-	equal := activities.Compared{Checks: []manifest.Check{{Name: "tables", OK: true, Detail: "27 equal"}}}
+	receipt := func(kind string) activities.Receipt { return activities.Receipt{Kind: kind, MAC: "mac of " + kind} }
+	equal := activities.Compared{Checks: []manifest.Check{{Name: "tables", OK: true, Detail: "27 equal"}}, Receipt: receipt("compared")}
 	on(components.DescribeComponent, func(context.Context, activities.DescribeInput) (activities.Settings, error) {
 		return w.settings, w.note("DescribeComponent", plan.Guard{})
 	})
@@ -125,7 +126,7 @@ func (w *world) fake() {
 		return activities.Found{Backup: id, SHA256: "sha", Batches: []int{3, 6}}, w.note("FindBackup", plan.Guard{})
 	})
 	on(records.RecordVerified, func(_ context.Context, in activities.RecordVerifiedInput) (string, error) {
-		w.records = append(w.records, in.Verified)
+		w.records = append(w.records, in)
 		return "verified", w.note("RecordVerified", in.Guard)
 	})
 	on(records.RecordAttempt, func(_ context.Context, in activities.RecordAttemptInput) error {
@@ -148,9 +149,13 @@ func (w *world) fake() {
 		return equal, w.note("CompareTarget", in.Guard)
 	})
 	on(restores.SmokeTarget, func(_ context.Context, in activities.TargetInput) (activities.Compared, error) {
-		return activities.Compared{Checks: []manifest.Check{{Name: "smoke:claims", OK: true}}}, w.note("SmokeTarget", in.Guard)
+		return activities.Compared{Checks: []manifest.Check{{Name: "smoke:claims", OK: true}}, Receipt: receipt("smoked")}, w.note("SmokeTarget", in.Guard)
 	})
-	on(restores.DropTarget, func(_ context.Context, in activities.TargetInput) error { return w.note("DropTarget", in.Guard) })
+	on(restores.DropTarget, func(_ context.Context, in activities.DropTargetInput) (activities.Dropped, error) {
+		dropped := receipt("dropped")
+		dropped.After = in.After
+		return activities.Dropped{Receipt: dropped}, w.note("DropTarget", in.Guard)
+	})
 	on(alerts.SendAlert, func(_ context.Context, a activities.Alert) error {
 		w.alerts = append(w.alerts, a)
 		return w.note("SendAlert", plan.Guard{})
@@ -256,8 +261,11 @@ func TestVerifyDropsScratchInEveryCase(t *testing.T) {
 			if recorded := w.called("RecordVerified"); (step == "") != (recorded == 1) {
 				t.Errorf("%d records", recorded)
 			}
-			if step == "" && (!w.records[0].Dropped || len(w.records[0].Checks) != 2 || w.records[0].Manifest != "sha") {
-				t.Errorf("recorded %+v", w.records[0])
+			if step == "" {
+				asked := w.records[0]
+				if asked.Compared.Kind != "compared" || asked.Smoked.Kind != "smoked" || !slices.Equal(asked.Dropped.After, []string{"mac of compared", "mac of smoked"}) {
+					t.Errorf("asked to record %+v", asked)
+				}
 			}
 			if step != "" && (len(w.attempts) != 1 || w.attempts[0].Kind != "verify" || len(w.alerts) != 1 || w.alerts[0].Kind != "backup.unverified") {
 				t.Errorf("recorded %+v, told %+v", w.attempts, w.alerts)
