@@ -42,7 +42,7 @@ func (d *Dumps) job(component, backup, snapshot string) (*job, error) {
 // PlanBackup reads the catalog of a frozen branch, splits its tables into chunks, and leaves the plan as
 // a sealed note. It is safe to repeat: the first plan holds.
 func (d *Dumps) PlanBackup(ctx context.Context, in PlanBackupInput) (BackupPlan, error) {
-	if err := d.Orders.Check(in.Guard, plan.CreateInVault); err != nil {
+	if err := d.Orders.CheckFor(in.Guard, in.Component, plan.CreateInVault); err != nil {
 		return BackupPlan{}, err
 	}
 	j, err := d.job(in.Component, in.Backup, in.Snapshot.ID)
@@ -71,7 +71,7 @@ func (d *Dumps) PlanBackup(ctx context.Context, in PlanBackupInput) (BackupPlan,
 // CopyChunks copies a run of chunks of a frozen branch into the vault. Chunks that an earlier attempt
 // finished are not read again; one that it left half-way is read again and its finished parts adopted.
 func (d *Dumps) CopyChunks(ctx context.Context, in CopyChunksInput) (Copied, error) {
-	if err := d.Orders.Check(in.Guard, plan.CreateInVault); err != nil {
+	if err := d.Orders.CheckFor(in.Guard, in.Component, plan.CreateInVault); err != nil {
 		return Copied{}, err
 	}
 	j, err := d.job(in.Component, in.Backup, in.Snapshot.ID)
@@ -98,7 +98,7 @@ func (d *Dumps) CopyChunks(ctx context.Context, in CopyChunksInput) (Copied, err
 
 // DumpSchema writes the archive of all schema sections into the vault. It is safe to repeat.
 func (d *Dumps) DumpSchema(ctx context.Context, in DumpSchemaInput) (Copied, error) {
-	if err := d.Orders.Check(in.Guard, plan.CreateInVault); err != nil {
+	if err := d.Orders.CheckFor(in.Guard, in.Component, plan.CreateInVault); err != nil {
 		return Copied{}, err
 	}
 	j, err := d.job(in.Component, in.Backup, in.Snapshot.ID)
@@ -117,7 +117,7 @@ func (d *Dumps) DumpSchema(ctx context.Context, in DumpSchemaInput) (Copied, err
 // activity holds. When it dies the snapshot is gone, so a repetition reads everything again under the
 // next snapshot id, and nothing of the two is ever mixed.
 func (d *Dumps) CopyServer(ctx context.Context, in CopyServerInput) (ServerCopy, error) {
-	if err := d.Orders.Check(in.Guard, plan.CreateInVault); err != nil {
+	if err := d.Orders.CheckFor(in.Guard, in.Component, plan.CreateInVault); err != nil {
 		return ServerCopy{}, err
 	}
 	snapshot := fmt.Sprintf("s%d", activity.GetInfo(ctx).Attempt)

@@ -24,11 +24,24 @@ var unguarded = map[string]bool{
 // One that was added without a guard, or that does not look at it, fails here.
 func TestEveryActivityChecksItsOrder(t *testing.T) {
 	expired, guard := signedOrder(t, time.Now().Add(-time.Minute))
+	refusedByEvery(t, expired, guard, "database")
+}
+
+// TestAGuardIsForOneComponent calls each activity with an order that holds, for another component than the
+// order and the guard name.
+func TestAGuardIsForOneComponent(t *testing.T) {
+	orders, guard := signedOrder(t, time.Now().Add(time.Hour))
+	refusedByEvery(t, orders, guard, "payroll")
+}
+
+// refusedByEvery fails the test unless every activity that changes something refuses to work on a component.
+func refusedByEvery(t *testing.T, orders *activities.Orders, guard plan.Guard, component string) {
+	t.Helper()
 	crew := newOffice(t, "postgresql://nobody@127.0.0.1:1/none").dumps.Crew
 	all := &activities.All{
-		Components: &activities.Components{Crew: crew, Orders: expired}, Snapshots: &activities.Snapshots{Crew: crew, Orders: expired},
-		Dumps: &activities.Dumps{Crew: crew, Orders: expired}, Records: &activities.Records{Crew: crew, Orders: expired},
-		Restores: &activities.Restores{Crew: crew, Orders: expired}, Alerts: &activities.Alerts{Crew: crew},
+		Components: &activities.Components{Crew: crew, Orders: orders}, Snapshots: &activities.Snapshots{Crew: crew, Orders: orders},
+		Dumps: &activities.Dumps{Crew: crew, Orders: orders}, Records: &activities.Records{Crew: crew, Orders: orders},
+		Restores: &activities.Restores{Crew: crew, Orders: orders}, Alerts: &activities.Alerts{Crew: crew},
 	}
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
@@ -54,10 +67,18 @@ func TestEveryActivityChecksItsOrder(t *testing.T) {
 				} else {
 					t.Fatalf("the input of %s has no guard", name)
 				}
+				about := in
+				if attempt := in.FieldByName("Attempt"); attempt.IsValid() {
+					about = attempt
+				}
+				about.FieldByName("Component").SetString(component)
+				if target := in.FieldByName("Target"); target.IsValid() && target.Type() == reflect.TypeFor[activities.Target]() {
+					target.FieldByName("Kind").SetString(string(activities.ScratchTarget))
+				}
 				_, err := env.ExecuteActivity(name, in.Interface())
 				var failed *temporal.ApplicationError
 				if !errors.As(err, &failed) || failed.Type() != activities.TypeNotAllowed || !failed.NonRetryable() {
-					t.Errorf("under an order that has ended: %v", err)
+					t.Errorf("under an order that does not allow it: %v", err)
 				}
 			})
 		}

@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
@@ -40,6 +41,18 @@ func (o *Orders) Check(g plan.Guard, action plan.Action) error {
 	}
 	if err := order.Allows(g, o.Application, action, now); err != nil {
 		return NotAllowed(err, string(action))
+	}
+	return nil
+}
+
+// CheckFor is Check for work on a component. The guard has to name that very component: an order for one is
+// none for another.
+func (o *Orders) CheckFor(g plan.Guard, component string, action plan.Action) error {
+	if err := o.Check(g, action); err != nil {
+		return err
+	}
+	if g.Target != component {
+		return NotAllowed(fmt.Errorf("the guard is for %q", g.Target), string(action)+" on "+component)
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ type Records struct {
 // CommitManifest gathers the notes of all chunks into the sealed contents, and writes the signed
 // manifest, create-only. From then on the backup exists. It is safe to repeat: the first manifest holds.
 func (r *Records) CommitManifest(ctx context.Context, in CommitInput) (Committed, error) {
-	if err := r.Orders.Check(in.Guard, plan.CreateInVault); err != nil {
+	if err := r.Orders.CheckFor(in.Guard, in.Component, plan.CreateInVault); err != nil {
 		return Committed{}, err
 	}
 	dumps := Dumps{Crew: r.Crew, Keys: r.Keys}
@@ -182,7 +182,7 @@ func (r *Records) sealContents(ctx context.Context, j *job, envelope *manifest.E
 // LockBackup locks every object of a backup for the vault's whole retention, and reads the locks back.
 // It is safe to repeat: locks only grow.
 func (r *Records) LockBackup(ctx context.Context, in LockInput) (Locked, error) {
-	if err := r.Orders.Check(in.Guard, plan.CreateInVault); err != nil {
+	if err := r.Orders.CheckFor(in.Guard, in.Component, plan.CreateInVault); err != nil {
 		return Locked{}, err
 	}
 	c, err := r.Crew.Component(in.Component)

@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"fmt"
 	"io"
 
 	"github.com/lifeboat-dr/lifeboat/internal/manifest"
@@ -42,11 +41,12 @@ type restoring struct {
 
 // begin checks the order and opens the manifest. Every activity of a restore begins with it.
 func (r *Restores) begin(ctx context.Context, in TargetInput) (*restoring, error) {
-	if err := r.Orders.Check(in.Guard, actionFor(in.Target.Kind)); err != nil {
-		return nil, err
+	named := in.Component
+	if in.Target.Kind == NamedTarget {
+		named = in.Target.Name // an order names targets one by one
 	}
-	if in.Target.Kind == NamedTarget && in.Guard.Target != in.Target.Name {
-		return nil, NotAllowed(fmt.Errorf("the guard is for %q", in.Guard.Target), "filling target "+in.Target.Name)
+	if err := r.Orders.CheckFor(in.Guard, named, actionFor(in.Target.Kind)); err != nil {
+		return nil, err
 	}
 	c, err := r.Crew.Component(in.Component)
 	if err != nil {
@@ -233,7 +233,7 @@ func (r *Restores) vouch(kind string, in TargetInput, s *restoring, checks []man
 
 // DropTarget removes a scratch database. It is safe to repeat; every other target is refused.
 func (r *Restores) DropTarget(ctx context.Context, in DropTargetInput) (Dropped, error) {
-	if err := r.Orders.Check(in.Guard, plan.OwnDatabases); err != nil {
+	if err := r.Orders.CheckFor(in.Guard, in.Component, plan.OwnDatabases); err != nil {
 		return Dropped{}, err
 	}
 	if in.Target.Kind != ScratchTarget {

@@ -23,7 +23,7 @@ type Snapshots struct {
 //
 // It is safe to repeat: the branch is found by its name. A branch of another point of time is refused.
 func (s *Snapshots) OpenSnapshot(ctx context.Context, in OpenSnapshotInput) (Snapshot, error) {
-	if err := s.Orders.Check(in.Guard, plan.OwnBranches); err != nil {
+	if err := s.Orders.CheckFor(in.Guard, in.Component, plan.OwnBranches); err != nil {
 		return Snapshot{}, err
 	}
 	c, err := s.Crew.Component(in.Component)
@@ -62,7 +62,7 @@ func (s *Snapshots) OpenSnapshot(ctx context.Context, in OpenSnapshotInput) (Sna
 
 // RemoveSnapshot removes the branches of a backup. It is safe to repeat, and right also when there is none.
 func (s *Snapshots) RemoveSnapshot(ctx context.Context, in RemoveSnapshotInput) error {
-	if err := s.Orders.Check(in.Guard, plan.OwnBranches); err != nil {
+	if err := s.Orders.CheckFor(in.Guard, in.Component, plan.OwnBranches); err != nil {
 		return err
 	}
 	c, err := s.Crew.Component(in.Component)

@@ -48,7 +48,7 @@ func (r *Records) FindBackup(ctx context.Context, in FindBackupInput) (Found, er
 // altered, or of another backup, target or execution is refused with type Untrusted. A repetition writes
 // the same record to the same key.
 func (r *Records) RecordVerified(ctx context.Context, in RecordVerifiedInput) (string, error) {
-	if err := r.Orders.Check(in.Guard, plan.CreateInVault); err != nil {
+	if err := r.Orders.CheckFor(in.Guard, in.Component, plan.CreateInVault); err != nil {
 		return "", err
 	}
 	c, err := r.Crew.Component(in.Component)
@@ -77,7 +77,7 @@ func (r *Records) RecordVerified(ctx context.Context, in RecordVerifiedInput) (s
 // RecordAttempt writes the signed record of a failure beside the backup it belongs to.
 func (r *Records) RecordAttempt(ctx context.Context, in RecordAttemptInput) error {
 	a := in.Attempt
-	if err := r.Orders.Check(in.Guard, plan.CreateInVault); err != nil {
+	if err := r.Orders.CheckFor(in.Guard, a.Component, plan.CreateInVault); err != nil {
 		return err
 	}
 	c, err := r.Crew.Component(a.Component)

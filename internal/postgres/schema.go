@@ -113,12 +113,11 @@ func withoutRestrict(text string) string { return restrict.ReplaceAllString(text
 func normalized(list []entry, waived map[string]bool) string {
 	texts := make([]string, 0, len(list))
 	for _, e := range list {
-		// pg_restore switches these behind whatever entry comes before the one that needs them.
-		sql := strings.TrimSpace(defaults.ReplaceAllString(e.SQL, ""))
 		// An entry that is all comment says who owns the public schema: owners are not compared.
-		if waived[e.Type+" "+e.Name] || onlyComment(sql) {
+		if waived[e.Type+" "+e.Name] || onlyComment(e.SQL) {
 			continue
 		}
+		sql := e.SQL
 		if e.Type == "TABLE" || e.Type == "FOREIGN TABLE" {
 			lines := strings.Split(sql, "\n")
 			for i := range lines {
@@ -132,8 +131,6 @@ func normalized(list []entry, waived map[string]bool) string {
 	sort.Strings(texts)
 	return strings.Join(texts, "\n\n")
 }
-
-var defaults = regexp.MustCompile(`(?m)^SET default_(tablespace|table_access_method) = .*;$`)
 
 func onlyComment(sql string) bool {
 	for line := range strings.Lines(sql) {
