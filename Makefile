@@ -11,10 +11,10 @@ TOOLS   := $(CURDIR)/.tools
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 WORKFLOWCHECK := go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
 
-.PHONY: help setup build demo dev test race check fmt bench chaos fuzz tools clean
+.PHONY: help setup build demo dev test race check fmt bench microbench chaos fuzz tools clean
 
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing: packages with apt where we are root on Debian or Ubuntu
 	@scripts/setup
@@ -46,7 +46,12 @@ check: setup tools ## Format, vet, lint, determinism of workflows, go.mod
 fmt: tools ## Format the code
 	$(TOOLS)/golangci-lint fmt
 
-bench: setup ## Measure sealing and the archive
+bench: build ## Measure against other ways to back up, on one database and one S3 server (BENCH_SIZE, BENCH_RUNS, BENCH_ONLY)
+	@scripts/setup bench
+	$(GO) build -trimpath -o bin/lifeboat-bench ./test/bench
+	BENCH_WORKER=$(if $(BENCH_PROFILE),,bin/lifeboat-worker) bin/lifeboat-bench
+
+microbench: setup ## Measure sealing and the archive alone
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/seal ./internal/archive
 
 chaos: setup ## Run the whole matrix of kills and faults (minutes)
