@@ -99,7 +99,7 @@ func (b *round) measure(ctx context.Context, table string, n int) error {
 
 // needed says whether a contender's backup is measured itself, or restored for the table of restores.
 func (b *round) needed(table string, c contender) bool {
-	return b.settings.wants(table, c.name) || table == tableBackup && slices.ContainsFunc(c.restores, func(name string) bool {
+	return b.wants(table, c.name) || table == tableBackup && slices.ContainsFunc(c.restores, func(name string) bool {
 		return b.wants(tableRestore, name)
 	})
 }
@@ -112,7 +112,7 @@ func (b *round) restore(ctx context.Context, table string, c made) error {
 	if err := settle(b.Cold); err != nil {
 		return err
 	}
-	figures, err := c.contender.restore(ctx, table == tableFar, c.ref, into)
+	figures, err := c.restore(ctx, table == tableFar, c.ref, into)
 	if err != nil {
 		return err
 	}
