@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -131,57 +130,4 @@ func (c *counting) end() error {
 	defer c.mu.Unlock()
 	c.ended = true
 	return c.err
-}
-
-// restoreObjectNotes sets owners' notes on large objects that a schema archive leaves out: comments and
-// rights. Rights of roles that are not there are noted as waived.
-func restoreObjectNotes(ctx context.Context, tx pgx.Tx, catalog manifest.Catalog) error {
-	for _, object := range catalog.LargeObjects {
-		name := fmt.Sprintf("large object %d", object.OID)
-		if object.Comment != "" {
-			e := entry{Name: name, Type: "COMMENT", SQL: fmt.Sprintf("COMMENT ON LARGE OBJECT %d IS %s", object.OID, literal(object.Comment))}
-			if err := runEntry(ctx, tx, e); err != nil {
-				return err
-			}
-		}
-		for _, acl := range object.ACL {
-			sql, ok := grant(object.OID, acl, object.Owner)
-			if !ok {
-				continue
-			}
-			if err := runEntry(ctx, tx, entry{Name: name + " " + acl, Type: "ACL", SQL: sql}); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// grant turns an aclitem such as reader=rw/owner into a statement. The owner's own rights need none.
-func grant(oid uint32, acl, owner string) (sql string, ok bool) {
-	who, rest, found := strings.Cut(acl, "=")
-	rights, _, _ := strings.Cut(rest, "/")
-	who = strings.ReplaceAll(strings.Trim(who, `"`), `""`, `"`)
-	if !found || who == owner {
-		return "", false
-	}
-	var list []string
-	if strings.Contains(rights, "r") {
-		list = append(list, "SELECT")
-	}
-	if strings.Contains(rights, "w") {
-		list = append(list, "UPDATE")
-	}
-	if len(list) == 0 {
-		return "", false
-	}
-	to := "PUBLIC"
-	if who != "" {
-		to = ident(who)
-	}
-	sql = fmt.Sprintf("GRANT %s ON LARGE OBJECT %d TO %s", strings.Join(list, ", "), oid, to)
-	if strings.Contains(rights, "*") {
-		sql += " WITH GRANT OPTION"
-	}
-	return sql, true
 }

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -18,6 +17,7 @@ type Restorer struct {
 	address secret.String
 	backup  string
 	conn    *pgx.Conn
+	roles   roleMap
 }
 
 // NewRestorer connects to a target for the restore of the backup with this id. Close it.
@@ -26,8 +26,19 @@ func NewRestorer(ctx context.Context, address secret.String, backup string) (*Re
 	if err != nil {
 		return nil, err
 	}
-	return &Restorer{address: address, backup: backup, conn: conn}, nil
+	r := &Restorer{address: address, backup: backup, conn: conn}
+	if err := conn.QueryRow(ctx, "SELECT CURRENT_USER::text").Scan(&r.roles.restorer); err != nil {
+		r.Close(ctx)
+		return nil, fail("ask for role", "", err)
+	}
+	return r, nil
 }
+
+// MapOwners restores owners: each role of the source becomes the role of the target that it is mapped to, as
+// owner and in rights, policies and user mappings. Without it who restores owns everything. What belongs to
+// a role that is not mapped belongs to who restores, and that is reported. Call it before anything else, in
+// every process alike.
+func (r *Restorer) MapOwners(owners map[string]string) { r.roles.to = owners }
 
 // Close ends the session; what is not committed is undone.
 func (r *Restorer) Close(ctx context.Context) { _ = r.conn.Close(context.WithoutCancel(ctx)) }
@@ -126,83 +137,25 @@ func mark(ctx context.Context, tx pgx.Tx, step string) error {
 	return err
 }
 
-// The steps of a restore as they are marked.
-const (
-	stepPreData  = "pre-data"
-	stepPostData = "post-data"
-)
-
-// PreData creates everything that comes before the data, all or nothing, and returns what an unprivileged
-// owner had to leave out. It is safe to repeat.
-func (r *Restorer) PreData(ctx context.Context, archive []byte) (waived []string, err error) {
-	done, err := r.done(ctx, stepPreData)
-	if err != nil {
-		return nil, err
-	}
-	if !done {
-		list, err := entries(ctx, archive, "pre-data")
-		if err != nil {
-			return nil, err
-		}
-		err = r.atomically(ctx, "create tables", func(tx pgx.Tx) error {
-			if _, err := tx.Exec(ctx, "SET LOCAL check_function_bodies = false; SET LOCAL client_min_messages = warning", pgx.QueryExecModeSimpleProtocol); err != nil {
-				return err
-			}
-			for _, e := range list {
-				if err := runEntry(ctx, tx, e); err != nil {
-					return err
-				}
-			}
-			return mark(ctx, tx, stepPreData)
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return r.waived(ctx)
-}
-
-func (r *Restorer) waived(ctx context.Context) ([]string, error) {
-	rows, err := r.conn.Query(ctx, `SELECT entry FROM `+bookkeeping+`.waived ORDER BY 1`)
-	if err != nil {
-		return nil, fail("list waived entries", "", err)
-	}
-	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	return list, fail("list waived entries", "", err)
-}
-
-// waivable are the kinds of entries without which the data is whole: an owner who is not a superuser, or
-// who does not have the source's roles, may be unable to restore them. They are never left out silently.
-var waivable = map[string]bool{
-	"COMMENT": true, "ACL": true, "DEFAULT ACL": true, "EVENT TRIGGER": true, "PUBLICATION": true,
-	"PUBLICATION TABLE": true, "PUBLICATION TABLES IN SCHEMA": true, "SECURITY LABEL": true,
-}
-
-// runEntry runs one entry in a savepoint. One that may be waived, and that the role is not allowed to run
-// or that names a role which is not there, is noted and left out.
-func runEntry(ctx context.Context, tx pgx.Tx, e entry) error {
-	inner, err := tx.Begin(ctx)
-	if err != nil {
-		return err
-	}
-	_, err = inner.Exec(ctx, e.SQL, pgx.QueryExecModeSimpleProtocol)
-	if err == nil {
-		return inner.Commit(ctx)
-	}
-	failed := fail("restore "+strings.ToLower(e.Type), e.Name, err)
-	if rollback := inner.Rollback(ctx); rollback != nil {
-		return failed
-	}
-	var known *Error
-	if !waivable[e.Type] || !errors.As(failed, &known) || (known.Code != "42501" && known.Code != "42704") {
-		return failed
-	}
-	_, err = tx.Exec(ctx, `INSERT INTO `+bookkeeping+`.waived VALUES ($1, $2) ON CONFLICT DO NOTHING`, e.Type+" "+e.Name, known.Err.Error())
-	return err
-}
-
-// Finish removes the mark of being incomplete, with the bookkeeping. Call it when everything was compared.
+// Finish removes the mark of being incomplete, with the bookkeeping. Call it when everything was compared. Event
+// triggers of the database, which might refuse or record the removal, rest meanwhile.
 func (r *Restorer) Finish(ctx context.Context) error {
-	_, err := r.conn.Exec(ctx, `DROP SCHEMA IF EXISTS `+bookkeeping+` CASCADE`)
-	return fail("remove mark", bookkeeping, err)
+	return r.atomically(ctx, "remove mark", func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `SELECT e.evtname::text, e.evtenabled::text FROM pg_catalog.pg_event_trigger e
+			WHERE e.evtenabled <> 'D' AND pg_catalog.pg_has_role(e.evtowner, 'USAGE') ORDER BY 1`)
+		if err != nil {
+			return err
+		}
+		awake, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (t [2]string, err error) { return t, row.Scan(&t[0], &t[1]) })
+		if err != nil {
+			return err
+		}
+		var before, after string
+		for _, t := range awake {
+			before += "ALTER EVENT TRIGGER " + ident(t[0]) + " DISABLE;\n"
+			after += "ALTER EVENT TRIGGER " + ident(t[0]) + " ENABLE" + map[string]string{"R": " REPLICA", "A": " ALWAYS"}[t[1]] + ";\n"
+		}
+		_, err = tx.Exec(ctx, before+"DROP SCHEMA IF EXISTS "+bookkeeping+" CASCADE;\n"+after, pgx.QueryExecModeSimpleProtocol)
+		return err
+	})
 }

@@ -1,12 +1,10 @@
 package postgres
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
-	"regexp"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -58,78 +56,45 @@ func refuseOlder(ctx context.Context, path string, address secret.String) error 
 	return nil
 }
 
-// entry is one entry of a schema archive, as SQL.
-type entry struct {
-	// Name and Type are the archive's own, for example "claims claims_pkey" and "CONSTRAINT".
-	Name, Type string
-	SQL        string
-}
-
-var header = regexp.MustCompile(`(?m)^--\n-- Name: (.*); Type: ([A-Z ]+); Schema: (.*); Owner:.*\n--\n`)
-
-// entries turns one section of an archive into SQL, entry by entry, in the order in which pg_restore would
-// run them. Owners are left out: who restores owns.
-func entries(ctx context.Context, archive []byte, section string) ([]entry, error) {
-	path, err := program("pg_restore")
+// entries lists one section of an archive in the order in which pg_restore would run it: everything else
+// first, then rights, then event triggers, which would fire while we work. Without a section it lists all.
+func entries(archive []byte, section int) ([]entry, error) {
+	all, err := toc(archive)
 	if err != nil {
 		return nil, err
 	}
-	var text bytes.Buffer
-	args := []string{"--no-owner", "--file=-"}
-	if section != "" {
-		args = append(args, "--section="+section)
-	}
-	if _, err := run(ctx, path, "", bytes.NewReader(archive), &text, args...); err != nil {
-		return nil, err
-	}
-	return splitEntries(withoutRestrict(text.String())), nil
-}
-
-func splitEntries(text string) []entry {
-	found := header.FindAllStringSubmatchIndex(text, -1)
-	list := make([]entry, 0, len(found))
-	for i, at := range found {
-		end := len(text)
-		if i+1 < len(found) {
-			end = found[i+1][0]
-		}
-		schema, name := text[at[6]:at[7]], text[at[2]:at[3]]
-		if schema != "-" {
-			name = schema + "." + name
-		}
-		sql := strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(text[at[1]:end]), "--\n-- PostgreSQL database dump complete\n--"))
-		list = append(list, entry{Name: name, Type: text[at[4]:at[5]], SQL: sql})
-	}
-	return list
-}
-
-var restrict = regexp.MustCompile(`(?m)^\\(un)?restrict [A-Za-z0-9]+\n`)
-
-// withoutRestrict drops psql's guard against injected meta-commands: we speak to the server, not to psql.
-func withoutRestrict(text string) string { return restrict.ReplaceAllString(text, "") }
-
-// normalized is what two equal schemas have in common: their entries without order, and the columns of each
-// table without order, since a child's inherited columns may move.
-func normalized(list []entry, waived map[string]bool) string {
-	texts := make([]string, 0, len(list))
-	for _, e := range list {
-		// An entry that is all comment says who owns the public schema: owners are not compared.
-		if waived[e.Type+" "+e.Name] || onlyComment(e.SQL) {
+	var passes [3][]entry
+	for _, e := range all {
+		if (section != 0 && e.section != section) || notOurs(e) || onlyComment(e.SQL) {
 			continue
 		}
-		sql := e.SQL
-		if e.Type == "TABLE" || e.Type == "FOREIGN TABLE" {
-			lines := strings.Split(sql, "\n")
-			for i := range lines {
-				lines[i] = strings.TrimSuffix(strings.TrimSpace(lines[i]), ",")
-			}
-			sort.Strings(lines)
-			sql = strings.Join(lines, "\n")
-		}
-		texts = append(texts, e.Type+" "+e.Name+"\n"+sql)
+		pass := passOf(e)
+		passes[pass] = append(passes[pass], e)
 	}
-	sort.Strings(texts)
-	return strings.Join(texts, "\n\n")
+	return slices.Concat(passes[0], passes[1], passes[2]), nil
+}
+
+// notOurs are entries that are no part of a restore: settings that a session of ours has already, and the
+// database itself with its properties, rights and comment, which [Inspect] reports. An entry that is all
+// comment says who owns the public schema.
+func notOurs(e entry) bool {
+	switch e.Type {
+	case "ENCODING", "STDSTRINGS", "SEARCHPATH", "DATABASE", "DATABASE PROPERTIES":
+		return true
+	case "ACL", "COMMENT", "SECURITY LABEL":
+		return e.Schema == "" && strings.HasPrefix(e.Tag, "DATABASE ")
+	}
+	return false
+}
+
+func passOf(e entry) int {
+	switch {
+	case e.Type == "ACL" || e.Type == "ACL LANGUAGE" || e.Type == "DEFAULT ACL":
+		return 1
+	case e.Type == "EVENT TRIGGER" || (e.Type == "COMMENT" || e.Type == "SECURITY LABEL") && strings.HasPrefix(e.Tag, "EVENT TRIGGER "):
+		return 2
+	}
+	return 0
 }
 
 func onlyComment(sql string) bool {
