@@ -12,14 +12,22 @@ import (
 // shownMismatches is how many differing objects an error names.
 const shownMismatches = 10
 
+// shownWaivers is how many entries that were left out a record names.
+const shownWaivers = 200
+
 // summarize turns one check per object into one per kind: histories and records hold counts. A check's
-// name is "kind:object"; any that failed becomes an error that names the object, never a value.
+// name is "kind:object"; any that failed becomes an error that names the object, never a value. What was waived stays
+// named, up to shownWaivers: a record has to say what a restore leaves out.
 func summarize(checks []manifest.Check) ([]manifest.Check, error) {
 	var kinds, failed []string
+	var waived []manifest.Check
 	count := map[string]int{}
 	detail := map[string]string{}
 	for _, c := range checks {
 		kind, _, _ := strings.Cut(c.Name, ":")
+		if kind == "waived" && count[kind] < shownWaivers {
+			waived = append(waived, c)
+		}
 		if count[kind] == 0 {
 			kinds = append(kinds, kind)
 		}
@@ -38,12 +46,15 @@ func summarize(checks []manifest.Check) ([]manifest.Check, error) {
 	summed := make([]manifest.Check, 0, len(kinds))
 	for _, kind := range kinds {
 		text := fmt.Sprintf("%d equal", count[kind])
-		if count[kind] == 1 && detail[kind] != "" {
+		if kind == "waived" {
+			text = fmt.Sprintf("%d left out", count[kind])
+		}
+		if count[kind] == 1 && kind != "waived" && detail[kind] != "" {
 			text = detail[kind]
 		}
 		summed = append(summed, manifest.Check{Name: kind, OK: true, Detail: text})
 	}
-	return summed, nil
+	return append(summed, waived...), nil
 }
 
 // SmokeTarget runs the component's smoke queries, read only. An answer that is not what the

@@ -108,7 +108,7 @@ func (r *Restores) OpenTarget(ctx context.Context, in TargetInput) (Target, erro
 	return target, classify(engine.Prepare(ctx), "prepare the target")
 }
 
-// CreateTables restores everything that comes before the data. It is all or nothing, and safe to repeat.
+// CreateTables restores everything that comes before the data. It is safe to repeat, and goes on where it was.
 func (r *Restores) CreateTables(ctx context.Context, in TargetInput) (Restored, error) {
 	s, err := r.begin(ctx, in)
 	if err != nil {

@@ -1,6 +1,7 @@
 // Package postgres reads a PostgreSQL database into chunks of COPY text and a schema archive, puts them
-// back into an empty database, and compares the two. It runs pg_dump and pg_restore for the schema and
-// speaks to the server itself for everything else. It knows no store, no encryption and no workflow.
+// back into an empty database, and compares the two. It runs pg_dump for the schema and speaks to the
+// server itself for everything else, restoring the schema included: pg_dump's archive has a table of contents
+// that says what needs what, and is read entry by entry. It knows no store, no encryption and no workflow.
 //
 // Reading: [Connect] (or [Export] on a server that goes on writing), [Inspect], [Split], then [CopyOut]
 // for every chunk and [DumpSchema] once. Restoring: [NewRestorer], then Prepare, PreData, Load for every

@@ -1,0 +1,18 @@
+package postgres
+
+// TOC lets tests hold the archive's entries against what pg_restore lists.
+func TOC(archive []byte) (kinds, names, sql []string, err error) {
+	list, err := toc(archive)
+	for _, e := range list {
+		kinds, names, sql = append(kinds, e.Type), append(names, e.Tag), append(sql, e.SQL)
+	}
+	return kinds, names, sql, err
+}
+
+// MapRoles lets tests see what becomes of the SQL of rights, policies and user mappings.
+func MapRoles(kind, owner, sql, restorer string, to map[string]string) string {
+	return roleMap{to: to, restorer: restorer}.apply(entry{Type: kind, Owner: owner, SQL: sql}).SQL
+}
+
+// Rights lets tests see the statements for a large object.
+var Rights = grant
