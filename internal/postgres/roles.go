@@ -105,7 +105,7 @@ func (m roleMap) replace(sql string, to func(string) string) string {
 			depth--
 		case expect && t.name != "":
 			expect, list = false, true
-			if name := t.name; !(t.word != "" && notRoles[t.word]) {
+			if name := t.name; t.word == "" || !notRoles[t.word] {
 				if mapped := to(name); mapped != name {
 					t.text = ident(mapped)
 				}
