@@ -2,7 +2,6 @@ package signature
 
 import (
 	"bytes"
-	"crypto/rsa"
 	"errors"
 	"fmt"
 	"path"
@@ -10,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hiddeco/sshsig"
 	"golang.org/x/crypto/ssh"
 )
 
@@ -70,7 +68,7 @@ func parseEntry(line string) (entry, error) {
 	if err != nil {
 		return entry{}, errors.New("a line is: principal [options] key-type key")
 	}
-	if weak(key) {
+	if short(key, minRSA) {
 		return entry{}, fmt.Errorf("an RSA key needs %d bits or more: make an ed25519 key", minRSA)
 	}
 	e := entry{principals: strings.Split(strings.Trim(principals, `"`), ","), key: key}
@@ -100,15 +98,6 @@ func parseEntry(line string) (entry, error) {
 // minRSA is the size in bits below which an RSA key can be broken.
 const minRSA = 2048
 
-func weak(key ssh.PublicKey) bool {
-	held, ok := key.(ssh.CryptoPublicKey)
-	if !ok {
-		return false // a security key, which is never RSA
-	}
-	public, ok := held.CryptoPublicKey().(*rsa.PublicKey)
-	return ok && public.N.BitLen() < minRSA
-}
-
 // parseTime reads ssh-keygen's times, YYYYMMDD or YYYYMMDDHHMM[SS], with Z for UTC. OpenSSH takes a time
 // without Z as local; here that is refused, since it would mean another moment on another machine.
 func parseTime(s string) (time.Time, error) {
@@ -123,9 +112,9 @@ func parseTime(s string) (time.Time, error) {
 // Verify says who signed a message for a use, when the signature holds and its key was allowed at the time
 // of signing. The time has to come from somebody the signer cannot fool: the store that keeps the object.
 func (v *Verifier) Verify(namespace Namespace, message, armored []byte, at time.Time) (principal string, err error) {
-	sig, err := sshsig.Unarmor(armored)
+	sig, err := unarmor(armored)
 	if err != nil {
-		return "", fmt.Errorf("%w: it is not an SSH signature", ErrUntrusted)
+		return "", err
 	}
 	reason := "the key is not among the allowed signers"
 	for _, e := range v.entries {
@@ -136,8 +125,8 @@ func (v *Verifier) Verify(namespace Namespace, message, armored []byte, at time.
 			reason = why
 			continue
 		}
-		if err := sshsig.Verify(bytes.NewReader(message), sig, e.key, sig.HashAlgorithm, string(namespace)); err != nil {
-			return "", fmt.Errorf("%w: it was made over other bytes or for another use", ErrUntrusted)
+		if err := holds(namespace, message, sig, e.key); err != nil {
+			return "", err
 		}
 		return e.principals[0], nil
 	}
