@@ -1,6 +1,9 @@
 package plan
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"time"
+)
 
 // WorkOrder is the evidence that an activity demands before it changes something for an execution of a
 // runbook. Nothing in it is believed because the workflow says so: signatures are checked against the
@@ -52,3 +55,14 @@ type Receipt struct {
 	// MAC authenticates the fields above, under the fleet's key.
 	MAC string `json:"mac"`
 }
+
+// Acceptance is the outputs of the receipt that a worker makes when it accepted a command. Commands expire
+// and keys are revoked while an execution goes on; the receipt dates a command by a clock its signer cannot set.
+type Acceptance struct {
+	// Command is the SHA-256 (hex) of the command's text.
+	Command  string    `json:"command"`
+	Accepted time.Time `json:"accepted"`
+}
+
+// AcceptanceStep is the step in the receipt of an accepted command.
+func AcceptanceStep(commandID string) string { return "command:" + commandID }

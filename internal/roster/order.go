@@ -1,5 +1,6 @@
-// Package roster knows who may decide: today the owners who sign the standing order that routine work
-// leans on. It checks signatures; what an order allows is arithmetic of package plan.
+// Package roster knows who may decide. The roster is a chain of versions, each signed by owners of the version
+// before; who pins the first one can trust the last one. The package signs and checks what people say with it:
+// commands to executions, work orders, runbooks, standing orders. What those allow is arithmetic of package plan.
 package roster
 
 import (

@@ -28,4 +28,3 @@ const (
 // ErrUntrusted says that a signature does not hold: made by nobody who may, for something else, too late,
 // or over other bytes.
 var ErrUntrusted = errors.New("signature does not hold")
-

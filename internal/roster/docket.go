@@ -1,0 +1,66 @@
+package roster
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/lifeboat-dr/lifeboat/internal/plan"
+)
+
+// The bounds of a docket in bytes. It travels in the input of every activity of an execution, and Temporal
+// takes two megabytes for one.
+const (
+	maxDocket       = 1 << 20
+	maxPackedDocket = 512 << 10
+)
+
+// PackDocket makes the text that travels in work orders: JSON, zstd, base64.
+func PackDocket(d plan.Docket) (string, error) {
+	text, err := json.Marshal(d)
+	if err != nil {
+		return "", fmt.Errorf("pack docket: %w", err)
+	}
+	if len(text) > maxDocket {
+		return "", fmt.Errorf("pack docket: %d bytes, %d are the most: shorten the runbook or its inputs", len(text), maxDocket)
+	}
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return "", fmt.Errorf("pack docket: %w", err)
+	}
+	defer encoder.Close()
+	packed := base64.StdEncoding.EncodeToString(encoder.EncodeAll(text, nil))
+	if len(packed) > maxPackedDocket {
+		return "", fmt.Errorf("pack docket: %d bytes packed, %d are the most: shorten the runbook or its inputs", len(packed), maxPackedDocket)
+	}
+	return packed, nil
+}
+
+// UnpackDocket reads what [PackDocket] made, without believing any of it and without using more memory than a
+// docket may need, whatever was packed.
+func UnpackDocket(packed string) (plan.Docket, error) {
+	var d plan.Docket
+	if len(packed) > maxPackedDocket {
+		return d, errors.New("unpack docket: it is too large")
+	}
+	compressed, err := base64.StdEncoding.DecodeString(packed)
+	if err != nil {
+		return d, errors.New("unpack docket: it is not base64")
+	}
+	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxDocket), zstd.WithDecoderMaxWindow(maxDocket))
+	if err != nil {
+		return d, fmt.Errorf("unpack docket: %w", err)
+	}
+	defer decoder.Close()
+	text, err := decoder.DecodeAll(compressed, nil)
+	if err != nil {
+		return d, fmt.Errorf("unpack docket: %w", err)
+	}
+	if err := strict(text, &d); err != nil {
+		return plan.Docket{}, fmt.Errorf("unpack docket: %w", err)
+	}
+	return d, nil
+}

@@ -1,0 +1,213 @@
+package roster
+
+import (
+	"slices"
+	"time"
+
+	"github.com/lifeboat-dr/lifeboat/internal/plan"
+	"github.com/lifeboat-dr/lifeboat/internal/signature"
+)
+
+// Runbook is what the text of a runbook says, as far as work orders depend on it.
+type Runbook interface {
+	Name() string
+	// Gates are the gates that a step stands behind, and false when there is no such step.
+	Gates(step string) ([]Gate, bool)
+	// Irreversible says that what the step does cannot be put back.
+	Irreversible(step string) bool
+	// Limit is how long an execution may take; zero for no limit of its own.
+	Limit() time.Duration
+}
+
+// Gate is what a runbook asks for at one of its gates.
+type Gate struct {
+	ID       string
+	Requires int
+	Roles    []string
+	// ExcludeRequester says that whoever started the execution does not decide here.
+	ExcludeRequester bool
+	// Steps are those that the gate lets through. People must have been shown exactly these.
+	Steps []string
+	// Proceed says that in a drill the gate opens by itself when its deadline passes.
+	Proceed bool
+}
+
+// maxExecution is how long a start may allow anything, whatever it says.
+const maxExecution = 31 * 24 * time.Hour
+
+// Bench checks work orders. It believes nobody but the roster, the fleet's receipts and its own clock.
+type Bench struct {
+	Application string
+	Roster      *Roster
+	// Read parses the text of a runbook.
+	Read func(text string) (Runbook, error)
+	// Genuine says whether a worker of the fleet made a receipt; nil believes none.
+	Genuine func(plan.Receipt) bool
+	// Target says why an execution may not touch a target in its mode: a drill's is never production. nil
+	// allows only the target of the brief itself.
+	Target func(brief plan.Brief, g plan.Guard) error
+	// Vouchers are the workers whose word for a click counts; nil for none.
+	Vouchers *signature.Verifier
+	// ClicksSuffice gives up that somebody signs an irreversible live step with their own key.
+	ClicksSuffice bool
+}
+
+// Permit is what a work order turned out to allow.
+type Permit struct {
+	Brief   plan.Brief
+	Runbook Runbook
+	Start   Accepted
+	// Decisions are the approvals that count, gate by gate.
+	Decisions []Accepted
+}
+
+// Check returns nil when people allowed, with their signatures, what a guard's work order is shown for. It is
+// checked again by every activity that changes something, for whoever owns the Temporal namespace can give any
+// input to any activity. What it cannot see is a rejection that was left out, and it does not compare the
+// activity's parameters with the runbook's: that is for the caller, with the permit's runbook.
+func (b Bench) Check(g plan.Guard, now time.Time) (Permit, error) {
+	if g.Work == nil {
+		return Permit{}, refuse(CauseNoWorkOrder, "there is no work order")
+	}
+	if g.Mode != plan.ModeDrill && g.Mode != plan.ModeLive {
+		return Permit{}, refuse(CauseNoWorkOrder, "in mode %q nothing is changed", g.Mode)
+	}
+	docket, err := UnpackDocket(g.Work.Docket)
+	if err != nil {
+		return Permit{}, refuse(CauseNoWorkOrder, "%v", err)
+	}
+	c := hearing{Bench: b, guard: g, docket: docket, now: now}
+	if err := c.receipts(); err != nil {
+		return Permit{}, err
+	}
+	if err := c.readBrief(); err != nil {
+		return Permit{}, err
+	}
+	if err := c.begun(); err != nil {
+		return Permit{}, err
+	}
+	if err := c.signedRunbook(); err != nil {
+		return Permit{}, err
+	}
+	if err := c.gates(); err != nil {
+		return Permit{}, err
+	}
+	return c.permit, nil
+}
+
+// hearing is the check of one work order.
+type hearing struct {
+	Bench
+	guard  plan.Guard
+	docket plan.Docket
+	now    time.Time
+	// started is when the start was accepted, by a worker's clock.
+	started time.Time
+	permit  Permit
+}
+
+// receipts makes sure that no result of an earlier step is made up.
+func (h *hearing) receipts() error {
+	for _, r := range h.guard.Work.Receipts {
+		if r.Execution != h.guard.Execution || h.Genuine == nil || !h.Genuine(r) {
+			return refuse(CauseBadReceipt, "the receipt of step %q is not of this fleet for execution %q", r.Step, h.guard.Execution)
+		}
+	}
+	return nil
+}
+
+// readBrief makes sure that the guard says what the commander signed.
+func (h *hearing) readBrief() error {
+	b := &h.permit.Brief
+	if digest(h.docket.Brief) != h.guard.Order {
+		return refuse(CauseWrongBrief, "the guard names another brief")
+	}
+	if err := strict([]byte(h.docket.Brief), b); err != nil {
+		return refuse(CauseWrongBrief, "the brief cannot be read: %v", err)
+	}
+	switch {
+	case b.Format != 1:
+		return refuse(CauseWrongBrief, "brief format %d is not known, only 1", b.Format)
+	case b.Application != h.Application:
+		return refuse(CauseWrongBrief, "the execution is for application %q, this is %q", b.Application, h.Application)
+	case b.Mode != h.guard.Mode:
+		return refuse(CauseWrongBrief, "the execution is a %s, not %s", b.Mode, h.guard.Mode)
+	case b.RunbookDigest != digest(h.docket.Runbook):
+		return refuse(CauseWrongBrief, "the brief is of another text of the runbook")
+	case !h.now.Before(b.Until):
+		return refuse(CauseOver, "the start allowed nothing after %s: begin again", b.Until.Format(time.RFC3339))
+	}
+	if h.Target == nil {
+		if h.guard.Target != b.Target {
+			return refuse(CauseWrongTarget, "the execution is about %q, not %q", b.Target, h.guard.Target)
+		}
+	} else if err := h.Target(*b, h.guard); err != nil {
+		return refuse(CauseWrongTarget, "%v", err)
+	}
+	return nil
+}
+
+// begun makes sure that a commander started this execution with this brief.
+func (h *hearing) begun() error {
+	at, err := h.dated(h.docket.Start)
+	if err != nil {
+		return err
+	}
+	h.started = at
+	h.permit.Start, err = h.Roster.Check(h.docket.Start, Expectation{
+		Execution: h.guard.Execution, Kinds: []plan.CommandKind{plan.CommandStart}, Digest: h.guard.Order, Now: at,
+	})
+	if err != nil {
+		return err
+	}
+	if lasts := h.permit.Brief.Until.Sub(h.permit.Start.Command.Issued); lasts > maxExecution {
+		return refuse(CauseWrongBrief, "the start allows things for %s, %s is the most", lasts, maxExecution)
+	}
+	return nil
+}
+
+// signedRunbook makes sure that owners signed the text of the runbook, and that it knows the step.
+func (h *hearing) signedRunbook() error {
+	by, refused := RunbookSigners(h.Roster, h.docket.Runbook, h.docket.Signatures, h.started)
+	if required := h.Roster.Version.Required; len(by) < required {
+		return refuse(CauseRunbookUnsigned, "the runbook is signed by %d owners, %d are needed (lifeboat runbook sign)%s", len(by), required, because(refused))
+	}
+	runbook, err := h.Read(h.docket.Runbook)
+	if err != nil {
+		return refuse(CauseWrongBrief, "the runbook cannot be read: %v", err)
+	}
+	if runbook.Name() != h.permit.Brief.Runbook {
+		return refuse(CauseWrongBrief, "the brief is for runbook %q, the text is %q", h.permit.Brief.Runbook, runbook.Name())
+	}
+	if limit := runbook.Limit(); limit > 0 && h.permit.Brief.Until.Sub(h.permit.Start.Command.Issued) > limit {
+		return refuse(CauseWrongBrief, "the runbook allows %s, the start wants more", limit)
+	}
+	h.permit.Runbook = runbook
+	return nil
+}
+
+// dated is the moment that a command is judged by: when a worker accepted it, if it shows the receipt, and
+// now otherwise. So whoever stole a key that was revoked since cannot date a command back.
+func (h *hearing) dated(s plan.SignedCommand) (time.Time, error) {
+	c, err := PeekCommand(s)
+	if err != nil {
+		return time.Time{}, err
+	}
+	receipts := h.guard.Work.Receipts
+	i := slices.IndexFunc(receipts, func(r plan.Receipt) bool { return r.Step == plan.AcceptanceStep(c.ID) })
+	if i < 0 {
+		return h.now, nil
+	}
+	var a plan.Acceptance
+	if err := strict(receipts[i].Outputs, &a); err != nil || a.Command != digest(s.Signed) || a.Accepted.After(h.now.Add(clockSkew)) {
+		return time.Time{}, refuse(CauseBadReceipt, "the receipt of command %s is of another command", c.ID)
+	}
+	return a.Accepted, nil
+}
+
+func because(err error) string {
+	if err == nil {
+		return ""
+	}
+	return ": " + err.Error()
+}
