@@ -90,7 +90,6 @@ func (c *Chain) Verify(fingerprint string, now time.Time, seen ...Mark) (*Roster
 		return nil, fmt.Errorf("%w: it begins with %s, pinned is %q; a file of another Lifeboat, or edited from the start", ErrForeign, c.Fingerprint(), fingerprint)
 	}
 	history := make([]Version, 0, len(c.Versions))
-	owners := map[signature.PublicKey]string{} // each key ever, and whose it is
 	for i, signed := range c.Versions {
 		v, err := signed.Read()
 		if err != nil {
@@ -114,14 +113,6 @@ func (c *Chain) Verify(fingerprint string, now time.Time, seen ...Mark) (*Roster
 		}
 		if err := signed.signedBy(judges, v); err != nil {
 			return nil, err
-		}
-		for _, p := range v.People {
-			for _, k := range p.Keys {
-				if other, known := owners[k.Key]; known && other != p.ID {
-					return nil, fmt.Errorf("%w: version %d gives the key of %q to %q", ErrBroken, v.Number, other, p.ID)
-				}
-				owners[k.Key] = p.ID
-			}
 		}
 		history = append(history, v)
 	}

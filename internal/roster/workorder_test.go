@@ -350,6 +350,9 @@ func TestWorkOrdersThatDoNotHold(t *testing.T) {
 			o.receipts = []plan.Receipt{{Execution: execution, Step: plan.AcceptanceStep(o.start.ID), MAC: "genuine",
 				Outputs: json.RawMessage(text(o.t, plan.Acceptance{Command: sum("another"), Accepted: now}))}}
 		}, roster.CauseBadReceipt},
+		{"a start accepted in the future", func(o *order) {
+			o.docket = func(d *plan.Docket) { o.accepted(d.Start, now.Add(10*time.Minute)) }
+		}, roster.CauseBadReceipt},
 		{"nobody answered, live", func(o *order) {
 			o.text.gates["promote"][0].Proceed, o.decisions, o.now = true, nil, now.Add(21*time.Minute)
 		}, roster.CauseTooFew},
