@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"sync"
@@ -37,7 +36,7 @@ func (c *Crew) Contents(ctx context.Context, component *Component, b *Backup) (*
 		text = append(text, part...)
 	}
 	var contents manifest.Contents
-	if err := json.Unmarshal(text, &contents); err != nil {
+	if err := manifest.Decode(text, &contents); err != nil {
 		return nil, Corrupt(fmt.Errorf("parse contents: %w", err), "contents of "+b.Envelope.Backup)
 	}
 	if err := contents.Validate(b.Envelope); err != nil {

@@ -73,8 +73,8 @@ func (f *Finder) open(ctx context.Context, c *Component, id string, version stor
 	if err != nil {
 		return nil, err
 	}
-	if envelope.Component != c.Name || envelope.Backup != id {
-		return nil, fmt.Errorf("manifest %s speaks of backup %s of %s", version.Key, envelope.Backup, envelope.Component)
+	if envelope.Application != c.Application || envelope.Component != c.Name || envelope.Backup != id {
+		return nil, fmt.Errorf("manifest %s speaks of backup %s of %s of application %s", version.Key, envelope.Backup, envelope.Component, envelope.Application)
 	}
 	if err := envelope.Validate(); err != nil {
 		return nil, fmt.Errorf("manifest %s: %w", version.Key, err)

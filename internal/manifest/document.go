@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
+	"unicode/utf8"
 )
 
 // MaxDocument bounds a signed document in bytes. The largest is the manifest of a database of some
@@ -51,9 +53,13 @@ func ParseDocument(data []byte) (Document, error) {
 	return d, nil
 }
 
-// Decode reads JSON strictly: unknown fields and text after the end are errors. Within one format version
-// nothing is ever added silently.
+// Decode reads JSON strictly: unknown fields, fields that are there twice or in another case, bytes that are
+// no UTF-8 and text after the end are errors. Within one format version nothing is ever added silently, and
+// no two readers take the same bytes for different documents.
 func Decode(data []byte, into any) error {
+	if !utf8.Valid(data) {
+		return errors.New("decode document: it is not UTF-8")
+	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
@@ -62,5 +68,5 @@ func Decode(data []byte, into any) error {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("decode document: there is text after its end")
 	}
-	return nil
+	return exact(json.NewDecoder(bytes.NewReader(data)), reflect.TypeOf(into))
 }

@@ -119,9 +119,50 @@ func TestDocumentsAreReadStrictly(t *testing.T) {
 	if back, err := manifest.ParseDocument(data); err != nil || back != d {
 		t.Errorf("%+v %v", back, err)
 	}
-	for _, bad := range []string{"", "{}", `{"signed":"x"}`, `{"signed":"x","signature":"y","more":1}`, string(data) + "{}", "null", "[]"} {
+	for _, bad := range []string{"", "{}", `{"signed":"x"}`, `{"signed":"x","signature":"y","more":1}`, string(data) + "{}", "null", "[]",
+		`{"signed":"x","signed":"z","signature":"y"}`, `{"signed":"x","Signed":"z","signature":"y"}`, `{"SIGNED":"x","signature":"y"}`,
+		`{"ſigned":"x","signature":"y"}`, `{"signed":"x","signature":"y\xff"}`, `{"signed":"x","signature":"y"} null`,
+	} {
 		if _, err := manifest.ParseDocument([]byte(bad)); err == nil {
 			t.Errorf("%q was accepted", bad)
+		}
+	}
+}
+
+// TestFieldsAreWrittenOneWay: what follows a value is a name again, at every depth and behind every kind of value.
+func TestFieldsAreWrittenOneWay(t *testing.T) {
+	good := `{"format":1,"component":"database","backup":"b","kind":"backup","started":"2026-11-23T02:00:00Z","finished":"2026-11-23T02:00:00Z","error_type":"E","message":"","writer":"w"}`
+	var a manifest.Attempt
+	if err := manifest.Decode([]byte(good), &a); err != nil {
+		t.Fatal(err)
+	}
+	deep := `{"key":"k","size":1,"sha256":"s"}`
+	var e manifest.Envelope
+	for _, bad := range []string{
+		`{"format":1,"format":2}`, `{"format":1,"Format":2}`, `{"source":{"kind":"neon","kind":"postgres"}}`,
+		`{"contents":[` + deep + `],"contents":[]}`, `{"contents":[{"key":"k","key":"l"}]}`, `{"contents":[` + deep + `,{"size":1,"Size":2}]}`,
+		`{"recipients":["a","a"],"recipients":null}`, `{"totals":{},"totals":{}}`, `{"point":null,"point":null}`,
+	} {
+		if err := manifest.Decode([]byte(bad), &e); err == nil {
+			t.Errorf("%s was read", bad)
+		}
+	}
+	var free struct {
+		Inputs map[string]any      `json:"inputs"`
+		Many   []map[string]string `json:"many"`
+		Raw    json.RawMessage     `json:"raw"`
+	}
+	if err := manifest.Decode([]byte(`{"inputs":{"Region":1,"region":{"A":1,"a":[{"b":1}]}},"many":[{"K":"1"}],"raw":{"X":1,"x":2}}`), &free); err != nil {
+		t.Errorf("names that are data: %v", err)
+	}
+	for _, bad := range []string{`{"inputs":{"a":1,"a":2}}`, `{"inputs":{"a":{"b":[{"c":1,"c":2}]}}}`, `{"many":[{"k":"1","k":"2"}]}`, `{"raw":{"x":1,"x":2}}`, `{"Raw":{}}`} {
+		if err := manifest.Decode([]byte(bad), &free); err == nil {
+			t.Errorf("%s was read", bad)
+		}
+	}
+	for _, fine := range []string{`{"recipients":["format","format"],"format":1}`, `{"contents":[` + deep + `,` + deep + `],"totals":{"rows":1},"writer":"rows"}`} {
+		if err := manifest.Decode([]byte(fine), &e); err != nil {
+			t.Errorf("%s: %v", fine, err)
 		}
 	}
 }

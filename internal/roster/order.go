@@ -4,7 +4,6 @@
 package roster
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -12,6 +11,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lifeboat-dr/lifeboat/internal/manifest"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/internal/signature"
 )
@@ -100,14 +100,5 @@ func (s *Signed) Open(owners *signature.Verifier, required int, now time.Time) (
 	return order, nil
 }
 
-func strict(data []byte, into any) error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return err
-	}
-	if d.More() {
-		return errors.New("text after the end")
-	}
-	return nil
-}
+// strict reads JSON one way only, as manifests are read.
+func strict(data []byte, into any) error { return manifest.Decode(data, into) }
