@@ -90,3 +90,31 @@ func TestKeysDoNotPrint(t *testing.T) {
 		}
 	}
 }
+
+// FuzzOpen: what is opened was sealed by the fleet, and no bytes make it panic.
+func FuzzOpen(f *testing.F) {
+	texts := []secret.String{secret.New(base64.StdEncoding.EncodeToString([]byte(strings.Repeat("a", 32))))}
+	k, err := workrecord.ParseKeys(texts)
+	if err != nil {
+		f.Fatal(err)
+	}
+	ours, err := workrecord.New(k, "database", "one")
+	if err != nil {
+		f.Fatal(err)
+	}
+	data, err := ours.Seal("key", map[string]int{"rows": 7})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data, "key", ours.MAC("key", "text"))
+	f.Add([]byte{}, "", "")
+	f.Fuzz(func(t *testing.T, data []byte, key, mac string) {
+		var got map[string]int
+		if err := ours.Open(key, data, &got); err == nil && (key != "key" || got["rows"] != 7) {
+			t.Errorf("opened %v for %q", got, key)
+		}
+		if ours.CheckMAC("other", key, mac) {
+			t.Errorf("a MAC was guessed: %q", mac)
+		}
+	})
+}
