@@ -38,11 +38,22 @@ func (d Document) Bytes() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// What stands around the two texts of a document, to the byte: no bit of an object may change unnoticed. A text
+// cannot hold these, since a line's end is written as \n in it.
+const (
+	documentHead   = "{\n  \"signed\": \""
+	documentMiddle = "\",\n  \"signature\": \""
+	documentTail   = "\"\n}\n"
+)
+
 // ParseDocument reads a document without believing it.
 func ParseDocument(data []byte) (Document, error) {
 	var d Document
 	if len(data) > MaxDocument {
 		return d, fmt.Errorf("document has %d bytes, at most %d are read", len(data), MaxDocument)
+	}
+	if !bytes.HasPrefix(data, []byte(documentHead)) || bytes.Count(data, []byte(documentMiddle)) != 1 || !bytes.HasSuffix(data, []byte(documentTail)) {
+		return d, errors.New("document is not written as signed documents are")
 	}
 	if err := Decode(data, &d); err != nil {
 		return d, err

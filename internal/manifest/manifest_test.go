@@ -119,9 +119,16 @@ func TestDocumentsAreReadStrictly(t *testing.T) {
 	if back, err := manifest.ParseDocument(data); err != nil || back != d {
 		t.Errorf("%+v %v", back, err)
 	}
-	for _, bad := range []string{"", "{}", `{"signed":"x"}`, `{"signed":"x","signature":"y","more":1}`, string(data) + "{}", "null", "[]",
-		`{"signed":"x","signed":"z","signature":"y"}`, `{"signed":"x","Signed":"z","signature":"y"}`, `{"SIGNED":"x","signature":"y"}`,
-		`{"ſigned":"x","signature":"y"}`, `{"signed":"x","signature":"y\xff"}`, `{"signed":"x","signature":"y"} null`,
+	doc := func(inner string) string { return "{\n  " + inner + "\n}\n" }
+	if back, err := manifest.ParseDocument([]byte(doc("\"signed\": \"x\",\n  \"signature\": \"y\""))); err != nil || back.Signed != "x" || back.Signature != "y" {
+		t.Errorf("%+v %v", back, err)
+	}
+	for _, bad := range []string{
+		"", "{}", `{"signed":"x"}`, `{"signed":"x","signature":"y"}`, string(data) + "{}", "null", "[]", string(data[:len(data)-1]), string(data) + "\n",
+		doc("\"signed\": \"x\""), doc("\"signed\": \"\",\n  \"signature\": \"y\""), doc("\"signature\": \"x\",\n  \"signed\": \"y\""),
+		doc("\"signed\": \"x\",\n  \"signature\": \"y\",\n  \"more\": \"z\""), doc("\"signed\": \"x\",\n  \"signed\": \"z\",\n  \"signature\": \"y\""),
+		doc("\"signed\": \"x\", \"Signed\": \"z\",\n  \"signature\": \"y\""), doc("\"Signed\": \"x\",\n  \"signature\": \"y\""),
+		doc("\"signed\": \"x\",\n  \"signature\": \"y\xff\""), strings.ReplaceAll(string(data), "\n  ", "\n\t"),
 	} {
 		if _, err := manifest.ParseDocument([]byte(bad)); err == nil {
 			t.Errorf("%q was accepted", bad)
@@ -191,7 +198,7 @@ func FuzzParseManifest(f *testing.F) {
 	text, _ := json.Marshal(e)
 	data, _ := manifest.Document{Signed: string(text), Signature: "s"}.Bytes()
 	f.Add(data)
-	f.Add([]byte(`{"signed":"{}","signature":"s"}`))
+	f.Add([]byte("{\n  \"signed\": \"{}\",\n  \"signature\": \"s\"\n}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		d, err := manifest.ParseDocument(data)
 		if err != nil {

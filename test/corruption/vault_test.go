@@ -7,6 +7,7 @@ import (
 	"context"
 	"io"
 	"iter"
+	"sync"
 	"testing"
 
 	"github.com/lifeboat-dr/lifeboat/internal/store"
@@ -16,6 +17,7 @@ import (
 // store's own. What is found out is found out by the manifest, not by the store.
 type liar struct {
 	store.Store
+	mu     sync.Mutex
 	bodies map[string][]byte
 	gone   map[string]bool
 	opened map[string]int
@@ -33,7 +35,9 @@ func (l *liar) honest() {
 }
 
 func (l *liar) Open(ctx context.Context, key, version string) (io.ReadCloser, store.Object, error) {
+	l.mu.Lock()
 	l.opened[key]++
+	l.mu.Unlock()
 	if l.gone[key] {
 		return nil, store.Object{}, &store.Error{Op: "open", Key: key, Kind: store.ErrNotFound}
 	}
