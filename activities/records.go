@@ -100,8 +100,12 @@ func (j *job) gather(ctx context.Context, in CommitInput) (envelope manifest.Env
 		return envelope, contents, err
 	}
 	var schema schemaDone
-	if ok, err := j.read(ctx, schemaNote, &schema); err != nil || !ok {
-		return envelope, contents, errors.Join(err, missing(!ok && err == nil, "the schema of backup "+j.backup))
+	ok, err := j.read(ctx, schemaNote, &schema)
+	if err != nil {
+		return envelope, contents, err
+	}
+	if !ok {
+		return envelope, contents, Incomplete(nil, "the schema of backup "+j.backup)
 	}
 	contents = manifest.Contents{Format: manifest.Format, Backup: j.backup, Catalog: p.Catalog, Schema: schema.Chunk}
 	contents.Catalog.NotCovered = append(contents.Catalog.NotCovered, schema.NotCovered...)
@@ -133,13 +137,6 @@ func (j *job) gather(ctx context.Context, in CommitInput) (envelope manifest.Env
 	}
 	sort.Slice(envelope.Objects, func(a, b int) bool { return envelope.Objects[a].Key < envelope.Objects[b].Key })
 	return envelope, contents, nil
-}
-
-func missing(is bool, what string) error {
-	if is {
-		return Incomplete(nil, what)
-	}
-	return nil
 }
 
 // source completes what a backup was read from with what only the source and its server know.

@@ -21,7 +21,8 @@ func interceptors() []interceptor.WorkerInterceptor {
 	return []interceptor.WorkerInterceptor{&giveUp{}}
 }
 
-// giveUp makes untyped errors final after some attempts.
+// giveUp makes untyped errors final after some attempts, and sees to it that a type counts also below what was
+// wrapped around it: Temporal looks at the outermost error only, and would try for ever what is final.
 type giveUp struct {
 	interceptor.WorkerInterceptorBase
 }
@@ -37,7 +38,10 @@ type giveUpInbound struct {
 func (g *giveUpInbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	result, err := g.Next.ExecuteActivity(ctx, in)
 	var typed *temporal.ApplicationError
-	if err == nil || errors.As(err, &typed) || temporal.IsCanceledError(err) || ctx.Err() != nil {
+	if errors.As(err, &typed) {
+		return result, outermost(err, typed)
+	}
+	if err == nil || temporal.IsCanceledError(err) || ctx.Err() != nil {
 		return result, err
 	}
 	if activity.GetInfo(ctx).Attempt < unknownAttempts {
@@ -45,4 +49,17 @@ func (g *giveUpInbound) ExecuteActivity(ctx context.Context, in *interceptor.Exe
 	}
 	return result, temporal.NewApplicationErrorWithOptions(fmt.Sprintf("%v (gave up after %d attempts)", err, unknownAttempts), activities.TypeUnexpected,
 		temporal.ApplicationErrorOptions{NonRetryable: true, Cause: err})
+}
+
+// outermost gives err the type that typed has.
+func outermost(err error, typed *temporal.ApplicationError) error {
+	if err == error(typed) { //nolint:errorlint // it is about the outermost error
+		return err
+	}
+	options := temporal.ApplicationErrorOptions{NonRetryable: typed.NonRetryable(), Cause: err}
+	var hint string
+	if typed.HasDetails() && typed.Details(&hint) == nil {
+		options.Details = []any{hint}
+	}
+	return temporal.NewApplicationErrorWithOptions(err.Error(), typed.Type(), options)
 }

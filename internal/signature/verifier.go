@@ -60,8 +60,14 @@ func parseEntry(line string) (entry, error) {
 		return entry{}, errors.New("a line is: principal [options] key-type key")
 	}
 	principals, rest := line[:end], line[end:]
+	if inner, quoted := strings.CutPrefix(principals, `"`); quoted {
+		principals = strings.TrimSuffix(inner, `"`)
+	}
 	if strings.ContainsAny(principals, "*?!") {
 		return entry{}, errors.New("a principal is one name, not a pattern: signatures are counted by who made them")
+	}
+	if strings.ContainsAny(principals, `"=\`) {
+		return entry{}, errors.New("a line begins with a principal, then come options")
 	}
 	// What follows the principals has the form of an authorized_keys line.
 	key, _, options, _, err := ssh.ParseAuthorizedKey([]byte(rest))
@@ -71,7 +77,7 @@ func parseEntry(line string) (entry, error) {
 	if short(key, minRSA) {
 		return entry{}, fmt.Errorf("an RSA key needs %d bits or more: make an ed25519 key", minRSA)
 	}
-	e := entry{principals: strings.Split(strings.Trim(principals, `"`), ","), key: key}
+	e := entry{principals: strings.Split(principals, ","), key: key}
 	for _, option := range options {
 		name, value, _ := strings.Cut(option, "=")
 		value = strings.Trim(value, `"`)

@@ -60,7 +60,6 @@ func New(t testing.TB, vault store.Store) *Lab {
 	l := &Lab{Server: pgserver.New(t, pgserver.TestOptions{}), Vault: vault, ChunkBytes: 64 << 10}
 	l.Source = l.Server.Database(t, "medlink_owner", "medlink")
 	l.Server.Exec(t, "postgres", "ALTER ROLE medlink_owner CREATEDB")
-	l.Server.Exec(t, "medlink", "ALTER SCHEMA public OWNER TO pg_database_owner") // as in a new database
 	dir := t.TempDir()
 	var err error
 	if l.Ring, err = keyring.Generate(filepath.Join(dir, "keys"), Signer, owner); err != nil {
