@@ -37,12 +37,12 @@ func newOwner(t testing.TB, name string) ownerKey {
 	return ownerKey{name, ring.OwnerKey, signer}
 }
 
-var noon = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+var midday = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 
 func standingOrder() plan.Order {
 	return plan.Order{
 		Format: 1, Kind: "standing", Application: "medlink", Actions: plan.StandingActions, Components: []string{"database"},
-		Issued: noon.Add(-time.Hour), Expires: noon.Add(time.Hour),
+		Issued: midday.Add(-time.Hour), Expires: midday.Add(time.Hour),
 	}
 }
 
@@ -80,8 +80,8 @@ func TestSignedOrdersComeBackAsTheyWent(t *testing.T) {
 	if err != nil || back.Digest() != s.Digest() {
 		t.Fatalf("%+v: %v", back, err)
 	}
-	opened, err := back.Open(verifier(t, "alice "+alice.public), 1, noon)
-	if err != nil || opened.Application != "medlink" || !opened.Expires.Equal(noon.Add(time.Hour)) {
+	opened, err := back.Open(verifier(t, "alice "+alice.public), 1, midday)
+	if err != nil || opened.Application != "medlink" || !opened.Expires.Equal(midday.Add(time.Hour)) {
 		t.Errorf("%+v: %v", opened, err)
 	}
 }
@@ -111,7 +111,7 @@ func TestOwnersAreCountedNotSignatures(t *testing.T) {
 		"one person, two keys":     {[]ownerKey{alice, bob}, []string{"alice " + alice.public, "alice " + bob.public}, 2, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := signedBy(t, tc.by...).Open(verifier(t, tc.owners...), tc.required, noon); (err == nil) != tc.holds {
+			if _, err := signedBy(t, tc.by...).Open(verifier(t, tc.owners...), tc.required, midday); (err == nil) != tc.holds {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -128,7 +128,7 @@ func TestAnOrderIsWhatWasSigned(t *testing.T) {
 		}
 		other := *s
 		other.Order = s.Order[:i] + string(s.Order[i]^1) + s.Order[i+1:]
-		if _, err := other.Open(known, 1, noon); err == nil {
+		if _, err := other.Open(known, 1, midday); err == nil {
 			t.Fatalf("byte %d changed, and it is believed", i)
 		}
 	}
@@ -142,7 +142,7 @@ func TestAnOrderIsWhatWasSigned(t *testing.T) {
 		"in another case": strings.Replace(s.Order, `"format": 1`, `"format": 1, "Expires": "2099-01-01T00:00:00Z"`, 1),
 		"text behind":     s.Order + "]",
 		"a bad action":    strings.Replace(s.Order, string(plan.OwnBranches), "branch.any", 1),
-		"ends early":      strings.Replace(s.Order, noon.Add(time.Hour).Format(time.RFC3339), "2020-01-01T00:00:00Z", 1),
+		"ends early":      strings.Replace(s.Order, midday.Add(time.Hour).Format(time.RFC3339), "2020-01-01T00:00:00Z", 1),
 	} {
 		t.Run(name, func(t *testing.T) {
 			if text == s.Order {
@@ -152,7 +152,7 @@ func TestAnOrderIsWhatWasSigned(t *testing.T) {
 			if err := other.Sign(alice.signer); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := other.Open(known, 1, noon); err == nil {
+			if _, err := other.Open(known, 1, midday); err == nil {
 				t.Error("it was believed")
 			}
 		})
@@ -193,7 +193,7 @@ func FuzzParseOrder(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if opened, err := parsed.Open(known, 1, noon); err == nil && parsed.Order != s.Order {
+		if opened, err := parsed.Open(known, 1, midday); err == nil && parsed.Order != s.Order {
 			t.Errorf("nobody signed %+v", opened)
 		}
 		// Signed by an owner it may hold or not, and what holds is valid and can be rendered again.
@@ -201,7 +201,7 @@ func FuzzParseOrder(f *testing.F) {
 		if again.Sign(alice.signer) != nil {
 			return
 		}
-		if opened, err := again.Open(known, 1, noon); err == nil {
+		if opened, err := again.Open(known, 1, midday); err == nil {
 			if opened.Validate() != nil {
 				t.Errorf("an invalid order was opened: %+v", opened)
 			}
