@@ -119,7 +119,15 @@ func (l *linter) warn(path, format string, args ...any) {
 	}
 }
 
-func stepPath(step *Step) string { return join("steps", step.ID) }
+// path is where a step stands: under its id, or by its number when it has none of its own.
+func (l *linter) path(step *Step) string {
+	for i := range l.r.Steps {
+		if &l.r.Steps[i] == step {
+			return l.paths[i]
+		}
+	}
+	return "steps"
+}
 
 // situation is one way in which an execution may go.
 type situation struct {

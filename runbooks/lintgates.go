@@ -10,7 +10,7 @@ import (
 
 // effect checks what a step does to the world against what stands before it.
 func (l *linter) effect(step *Step) {
-	t, path := TypeNamed(step.Type), stepPath(step)
+	t, path := TypeNamed(step.Type), l.path(step)
 	if t == nil {
 		return
 	}
@@ -45,14 +45,14 @@ func (l *linter) effect(step *Step) {
 
 // people checks the steps that wait for people.
 func (l *linter) people(step *Step) {
-	path := join(stepPath(step), "with")
+	path := join(l.path(step), "with")
 	t := TypeNamed(step.Type)
 	if t == nil {
 		return
 	}
 	l.declaredRoles(t, step.With, path)
 	if step.Undo != nil && TypeNamed(step.Undo.Type) != nil {
-		l.declaredRoles(TypeNamed(step.Undo.Type), step.Undo.With, join(stepPath(step), "undo.with"))
+		l.declaredRoles(TypeNamed(step.Undo.Type), step.Undo.With, join(l.path(step), "undo.with"))
 	}
 	switch step.Type {
 	case "page":
@@ -104,7 +104,7 @@ func (l *linter) passable(step *Step, requires, excluded int) {
 		if excluded > 0 {
 			why = ", whoever starts the runbook is excluded"
 		}
-		l.wrong(join(stepPath(step), "with.roles"), "one absent person could block this: %d of %s are needed%s and one more may be absent, but the people who hold it are %d: give it to %d more",
+		l.wrong(join(l.path(step), "with.roles"), "one absent person could block this: %d of %s are needed%s and one more may be absent, but the people who hold it are %d: give it to %d more",
 			requires, strings.Join(roles, ", "), why, len(people), missing)
 	}
 }

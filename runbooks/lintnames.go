@@ -12,7 +12,7 @@ func (l *linter) names(step *Step) {
 	for _, half := range []struct {
 		name, path string
 		with       map[string]any
-	}{{step.Type, join(stepPath(step), "with"), step.With}, undoHalf(step)} {
+	}{{step.Type, join(l.path(step), "with"), step.With}, l.undoHalf(step)} {
 		t := TypeNamed(half.name)
 		if t == nil {
 			continue
@@ -26,12 +26,12 @@ func (l *linter) names(step *Step) {
 	}
 }
 
-func undoHalf(step *Step) (half struct {
+func (l *linter) undoHalf(step *Step) (half struct {
 	name, path string
 	with       map[string]any
 }) {
 	if step.Undo != nil {
-		half.name, half.path, half.with = step.Undo.Type, join(stepPath(step), "undo.with"), step.Undo.With
+		half.name, half.path, half.with = step.Undo.Type, join(l.path(step), "undo.with"), step.Undo.With
 	}
 	return half
 }
@@ -128,7 +128,7 @@ func (l *linter) nested(step *Step) {
 	if step.Type != "runbook" || name == "" {
 		return
 	}
-	path := join(stepPath(step), "with")
+	path := join(l.path(step), "with")
 	if name == l.r.Name {
 		l.wrong(join(path, "name"), "a runbook cannot run itself")
 		return

@@ -27,7 +27,7 @@ func (l *linter) target() {
 
 // stepReferences checks everything that a step refers to.
 func (l *linter) stepReferences(step *Step) {
-	path := stepPath(step)
+	path := l.path(step)
 	for _, text := range []struct{ name, text string }{{"title", step.Title}, {"summary", step.Summary}} {
 		if strings.Contains(text.text, "${") {
 			l.warn(join(path, text.name), "references are not replaced here, only below with")
@@ -132,11 +132,7 @@ func (l *linter) kindOf(ref Reference, step *Step, path string) Kind {
 func (l *linter) outputKind(ref Reference, path string) Kind {
 	other := l.r.Step(ref.Step)
 	if other == nil {
-		ids := make([]string, len(l.r.Steps))
-		for i := range l.r.Steps {
-			ids[i] = l.r.Steps[i].ID
-		}
-		l.say(path, "there is no step %s: %s", ref.Step, strictyaml.Suggest(ref.Step, ids))
+		l.say(path, "there is no step %s: %s", ref.Step, strictyaml.Suggest(ref.Step, l.r.ids()))
 		return ""
 	}
 	t := TypeNamed(other.Type)

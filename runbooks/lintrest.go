@@ -33,7 +33,7 @@ func (l *linter) times() {
 			last = id
 		}
 		if step.Timeout > l.r.Duration {
-			l.warn(join(stepPath(step), "timeout"), "the step may take %s, but the whole execution only %s", plan.FormatDuration(step.Timeout), plan.FormatDuration(l.r.Duration))
+			l.warn(join(l.path(step), "timeout"), "the step may take %s, but the whole execution only %s", plan.FormatDuration(step.Timeout), plan.FormatDuration(l.r.Duration))
 		}
 	}
 	rto := l.r.Objectives.RTO
@@ -102,9 +102,9 @@ func (l *linter) secrets() {
 	}
 	for i := range l.r.Steps {
 		step := &l.r.Steps[i]
-		l.headers(step.Type, step.With, join(stepPath(step), "with"))
+		l.headers(step.Type, step.With, join(l.path(step), "with"))
 		if step.Undo != nil {
-			l.headers(step.Undo.Type, step.Undo.With, join(stepPath(step), "undo.with"))
+			l.headers(step.Undo.Type, step.Undo.With, join(l.path(step), "undo.with"))
 		}
 	}
 }

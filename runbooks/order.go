@@ -11,12 +11,9 @@ import (
 // graph makes needs explicit, and finds those that lead nowhere or in circles.
 func (d *document) graph() {
 	steps := d.runbook.Steps
-	ids := make([]string, len(steps))
+	ids := d.runbook.ids()
 	for i := range steps {
-		ids[i] = steps[i].ID
-	}
-	for i := range steps {
-		step, path := &steps[i], join("steps", steps[i].ID)
+		step, path := &steps[i], d.paths[i]
 		if step.Needs == nil {
 			step.Needs = []string{}
 			if i > 0 {
@@ -87,6 +84,17 @@ func (r *Runbook) cycle() []string {
 		}
 	}
 	return append(found[first:], found[:first]...)
+}
+
+// ids are the ids of all steps that have one.
+func (r *Runbook) ids() []string {
+	var ids []string
+	for i := range r.Steps {
+		if r.Steps[i].ID != "" {
+			ids = append(ids, r.Steps[i].ID)
+		}
+	}
+	return ids
 }
 
 // index finds steps by their ids; of two with the same id the first counts.

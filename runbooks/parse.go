@@ -18,6 +18,8 @@ type document struct {
 	text []byte
 	// runbook is nil when there was nothing to read.
 	runbook *Runbook
+	// paths are where the steps of the runbook stand.
+	paths []string
 }
 
 // Parse reads the text of a runbook, strictly. When anything is wrong the error is of type [Problems] and
@@ -83,7 +85,8 @@ func unreadable(text []byte) (strictyaml.Place, bool) {
 	place := strictyaml.Place{Line: 1, Column: 1}
 	for i := 0; i < len(text); {
 		c, size := utf8.DecodeRune(text[i:])
-		bad := c == utf8.RuneError && size == 1 || c < ' ' && c != '\n' && c != '\t' && c != '\r' || c >= 0x7f && c < 0xa0 ||
+		lone := c == '\r' && (i+1 == len(text) || text[i+1] != '\n') // a terminal writes over the line
+		bad := lone || c == utf8.RuneError && size == 1 || c < ' ' && c != '\n' && c != '\t' && c != '\r' || c >= 0x7f && c < 0xa0 ||
 			c >= 0x200b && c <= 0x200f || c >= 0x2028 && c <= 0x202e || c >= 0x2060 && c <= 0x2069 || c == 0xfeff
 		if bad {
 			return place, false

@@ -84,6 +84,7 @@ func TestParseRefusesTextsThatAreNotWhatTheySeem(t *testing.T) {
 		"direction":        strings.Replace(good, "hello", "hel\u202elo", 1),
 		"invisible":        strings.Replace(good, "hello", "hel\u200blo", 1),
 		"control":          strings.Replace(good, "hello", "hel\x07lo", 1),
+		"overwritten":      strings.Replace(good, "hello", "hel\rlo", 1),
 		"no UTF-8":         strings.Replace(good, "hello", "hel\xff", 1),
 		"second document":  good + "---\n" + good,
 		"deep":             good + "x: " + strings.Repeat("[", 200),

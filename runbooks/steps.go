@@ -89,6 +89,7 @@ func (d *document) step(node ast.Node, path string) {
 		d.gateTimeout(s, &step)
 	}
 	d.runbook.Steps = append(d.runbook.Steps, step)
+	d.paths = append(d.paths, path)
 }
 
 // gateTimeout takes the deadline of a gate from its parameters; the other settings mean nothing to it.
