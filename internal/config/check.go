@@ -1,6 +1,8 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"net"
@@ -40,6 +42,7 @@ func (d *decoder) check(c *Config) {
 	d.checkSchedules(c)
 	d.checkKeys(c)
 	d.checkOrder(c)
+	d.checkRoster(c)
 	d.checkAlerts(c)
 	d.checkWorker(c)
 }
@@ -78,6 +81,23 @@ func (d *decoder) checkOrder(c *Config) {
 	d.within("order.required", int64(c.Order.Required), 1, 20)
 	if n := len(c.Order.Owners.Lines); n > 0 && c.Order.Required > n {
 		d.bad("order.required", "%d owners must sign, but only %d are listed", c.Order.Required, n)
+	}
+}
+
+func (d *decoder) checkRoster(c *Config) {
+	r := c.Roster
+	if r == nil {
+		return
+	}
+	d.need("roster.file", string(r.File), "the chain of signed versions; make one with: lifeboat roster init")
+	switch raw, err := hex.DecodeString(r.Fingerprint); {
+	case r.Fingerprint == "":
+		d.warn("roster.fingerprint", "nobody in the roster is believed until its fingerprint stands here: lifeboat roster show")
+	case err != nil || len(raw) != sha256.Size || strings.ToLower(r.Fingerprint) != r.Fingerprint:
+		d.bad("roster.fingerprint", "%s is no fingerprint: write the 64 hex digits that lifeboat roster show prints", strictyaml.Quote(r.Fingerprint))
+	}
+	if r.ClicksSuffice {
+		d.warn("roster.clicks_suffice", "a stolen worker could approve what cannot be undone: better let one approver sign with their own key")
 	}
 }
 

@@ -26,10 +26,12 @@ type Config struct {
 	Schedules   map[string]Schedule  `yaml:"schedules"`
 	Keys        Keys                 `yaml:"keys"`
 	Order       Order                `yaml:"order"`
-	Alerts      Alerts               `yaml:"alerts"`
-	Worker      Worker               `yaml:"worker"`
-	Temporal    Temporal             `yaml:"temporal"`
-	Log         Log                  `yaml:"log"`
+	// Roster is nil where nobody decides anything: only routine work under the standing order.
+	Roster   *Roster  `yaml:"roster"`
+	Alerts   Alerts   `yaml:"alerts"`
+	Worker   Worker   `yaml:"worker"`
+	Temporal Temporal `yaml:"temporal"`
+	Log      Log      `yaml:"log"`
 
 	// File is the absolute path of the file that was read.
 	File string `yaml:"-"`

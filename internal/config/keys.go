@@ -77,6 +77,16 @@ type Order struct {
 	Required int `yaml:"required"`
 }
 
+// Roster is who may decide: start runbooks, approve, sign.
+type Roster struct {
+	// File holds the chain of signed versions.
+	File Path `yaml:"file"`
+	// Fingerprint is the SHA-256 (hex) of the first version, which is all that is believed without a signature.
+	Fingerprint string `yaml:"fingerprint"`
+	// ClicksSuffice gives up that somebody signs an irreversible live step with their own key.
+	ClicksSuffice bool `yaml:"clicks_suffice"`
+}
+
 // Alerts are how people are told.
 type Alerts struct {
 	Webhooks []Webhook `yaml:"webhooks"`
