@@ -160,7 +160,7 @@ func (c *Chain) Complete(next *SignedVersion) (complete bool, by []string, requi
 			return false, nil, 0, err
 		}
 		if v.Number != judges.Number+1 || v.Previous != last.Digest() {
-			return false, nil, 0, fmt.Errorf("%w: the draft was made after another version than the last one: make it again", ErrBroken)
+			return false, nil, 0, fmt.Errorf("%w: the draft was made after another version than the newest: remove the draft and make it again", ErrBroken)
 		}
 		if err := v.follows(judges); err != nil {
 			return false, nil, 0, fmt.Errorf("%w: %w", ErrBroken, err)

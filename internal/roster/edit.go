@@ -19,10 +19,15 @@ func (c *Chain) Next(now time.Time) (Version, error) {
 		return v, err
 	}
 	v.Number, v.Previous = v.Number+1, last.Digest()
+	v.Date(now)
+	return v, nil
+}
+
+// Date says that a version is changed now. Never earlier than it was.
+func (v *Version) Date(now time.Time) {
 	if now = now.UTC().Truncate(time.Second); now.After(v.Issued) {
 		v.Issued = now
 	}
-	return v, nil
 }
 
 // Require sets how many owners have to sign the next version; zero is the fewest that are allowed.
