@@ -13,8 +13,11 @@ type WorkOrder struct {
 	Docket string `json:"docket"`
 	// Gates are the decisions at the gates that the step stands behind.
 	Gates []GateEvidence `json:"gates,omitempty"`
-	// Receipts are the results of earlier steps that the step's parameters or its gates refer to.
+	// Receipts are the results of earlier steps that the step's parameters, its condition or its gates refer
+	// to, and those that date the commands ([Acceptance]).
 	Receipts []Receipt `json:"receipts,omitempty"`
+	// Ungraceful is the command that switched the execution to ungraceful, when somebody gave it.
+	Ungraceful *SignedCommand `json:"ungraceful,omitempty"`
 	// Undo says that the step's undo is meant, not the step.
 	Undo bool `json:"undo,omitempty"`
 }

@@ -1,12 +1,14 @@
 package roster
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
+	"github.com/lifeboat-dr/lifeboat/runbooks"
 )
 
 // CheckGate proves that a gate can still be passed with any one person absent, whoever started the execution.
@@ -39,6 +41,42 @@ func (r *Roster) CheckGate(gate Gate, grave bool, at time.Time) error {
 	}
 	return nil
 }
+
+// CheckRunbook proves for every step of a runbook that waits for people that they can be found with any one of
+// them absent. The error holds every step of which that is not so.
+func (r *Roster) CheckRunbook(runbook *runbooks.Runbook, at time.Time) error {
+	var errs []error
+	for i := range runbook.Steps {
+		step := &runbook.Steps[i]
+		gate := GateNamed(runbook, step.ID)
+		switch step.Type {
+		case "approval":
+			grave := slices.ContainsFunc(gate.Steps, func(id string) bool { return runbook.Step(id).Effect == runbooks.EffectIrreversible })
+			errs = append(errs, r.CheckGate(gate, grave, at))
+		case "manual":
+			gate.Requires, gate.ExcludeRequester = 1, false
+			errs = append(errs, r.CheckGate(gate, true, at)) // a manual task is confirmed with a signature
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// View is the roster as lint of runbooks asks for it.
+type View struct {
+	Roster *Roster
+	At     time.Time
+}
+
+// Holders are the ids of those with a role who can decide something.
+func (v View) Holders(role string) []string { return ids(able(v.Roster.Holders(role), v.At)) }
+
+// HasPolicy says whether there is an escalation policy of this name.
+func (v View) HasPolicy(name string) bool {
+	_, ok := v.Roster.Policy(name)
+	return ok
+}
+
+var _ runbooks.Roster = View{}
 
 // able are those who can decide at a moment: with a key, or by a click.
 func able(people []Person, at time.Time) []Person {

@@ -6,18 +6,38 @@ import (
 	"time"
 
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
+	"github.com/lifeboat-dr/lifeboat/runbooks"
 )
 
-// gates makes sure that people consented at every gate before the step.
+// Gate is what a runbook asks for at one of its gates.
+type Gate struct {
+	ID string
+	runbooks.Gate
+	// Steps are those that the gate lets through, up to the next gate.
+	Steps []string
+}
+
+// GateNamed reads a gate of a runbook.
+func GateNamed(r *runbooks.Runbook, id string) Gate {
+	return Gate{ID: id, Gate: runbooks.GateOf(r.Step(id)), Steps: r.Behind(id)}
+}
+
+// gates makes sure that people consented at every gate before the step that applies to the execution.
 func (h *hearing) gates() error {
-	step := h.guard.Step
-	gates, known := h.permit.Runbook.Gates(step)
-	if !known {
-		return refuse(CauseWrongStep, "runbook %q has no step %q", h.permit.Runbook.Name(), step)
+	r, step := h.permit.Runbook, h.permit.Runbook.Step(h.guard.Step)
+	var gates []Gate
+	for _, id := range r.GatesBefore(step.ID) {
+		applies, err := runbooks.Applies(r.Step(id).When, h.permit.Scope)
+		if err != nil {
+			return refuse(CauseNoGate, "whether gate %q applies cannot be told: %v", id, err)
+		}
+		if applies {
+			gates = append(gates, GateNamed(r, id))
+		}
 	}
-	grave := h.guard.Mode == plan.ModeLive && h.permit.Runbook.Irreversible(step) && !h.guard.Work.Undo
-	if grave && !slices.ContainsFunc(gates, func(g Gate) bool { return slices.Contains(g.Steps, step) }) {
-		return refuse(CauseNoGate, "step %q cannot be put back and no gate asks anybody about it: the runbook needs one", step)
+	grave := h.guard.Mode == plan.ModeLive && step.Effect == runbooks.EffectIrreversible && !h.guard.Work.Undo
+	if grave && !slices.ContainsFunc(gates, func(g Gate) bool { return slices.Contains(g.Steps, step.ID) }) {
+		return refuse(CauseNoGate, "step %q cannot be put back and no gate asks anybody about it: the runbook needs one", step.ID)
 	}
 	for _, gate := range gates {
 		evidence, err := h.evidence(gate.ID)
@@ -33,8 +53,8 @@ func (h *hearing) gates() error {
 			return err
 		}
 		own := slices.ContainsFunc(approvals, func(a Accepted) bool { return !a.Vouched })
-		if grave && !h.ClicksSuffice && !own && slices.Contains(gate.Steps, step) {
-			return refuse(CauseNoOwnSignature, "at gate %q everybody clicked; step %q cannot be put back, so one of them signs with their own key", gate.ID, step)
+		if grave && !h.ClicksSuffice && !own && slices.Contains(gate.Steps, step.ID) {
+			return refuse(CauseNoOwnSignature, "at gate %q everybody clicked; step %q cannot be put back, so one of them signs with their own key", gate.ID, step.ID)
 		}
 		h.permit.Decisions = append(h.permit.Decisions, approvals...)
 	}
@@ -62,10 +82,6 @@ func (h *hearing) readFacts(gate Gate, text string) (plan.Facts, error) {
 	if err := strict([]byte(text), &f); err != nil {
 		return f, refuse(CauseWrongFacts, "gate %q: its facts cannot be read: %v", gate.ID, err)
 	}
-	var shown []string
-	for _, s := range f.Steps {
-		shown = append(shown, s.ID)
-	}
 	wrong := func(what string) (plan.Facts, error) {
 		return f, refuse(CauseWrongFacts, "gate %q: people were shown another %s than it is", gate.ID, what)
 	}
@@ -82,7 +98,7 @@ func (h *hearing) readFacts(gate Gate, text string) (plan.Facts, error) {
 		return wrong("mode")
 	case f.Requires != gate.Requires || !sameSet(f.Roles, gate.Roles):
 		return wrong("number or kind of approvers")
-	case !sameSet(shown, gate.Steps):
+	case !h.shown(gate, f):
 		return wrong("list of steps")
 	case f.Opened.IsZero() || f.Opened.After(h.now.Add(clockSkew)):
 		return wrong("time of opening")
@@ -94,6 +110,19 @@ func (h *hearing) readFacts(gate Gate, text string) (plan.Facts, error) {
 		}
 	}
 	return f, nil
+}
+
+// shown says that people saw the step that is to be done, as what it is, and none that the gate does not let through.
+func (h *hearing) shown(gate Gate, f plan.Facts) bool {
+	r, found := h.permit.Runbook, false
+	for _, seen := range f.Steps {
+		step := r.Step(seen.ID)
+		if !slices.Contains(gate.Steps, seen.ID) || seen.Type != step.Type || seen.Effect != string(step.Effect) {
+			return false
+		}
+		found = found || seen.ID == h.guard.Step
+	}
+	return found || !slices.Contains(gate.Steps, h.guard.Step)
 }
 
 // approvals are those that count; a rejection that counts ends it.
@@ -124,7 +153,7 @@ func (h *hearing) approvals(gate Gate, f plan.Facts, e plan.GateEvidence) ([]Acc
 	if len(approvals) >= gate.Requires && gate.Requires > 0 {
 		return approvals, nil
 	}
-	if gate.Proceed && h.guard.Mode == plan.ModeDrill && !f.Deadline.IsZero() && h.now.After(f.Deadline) {
+	if gate.OnTimeout == runbooks.TimeoutProceed && h.guard.Mode == plan.ModeDrill && !f.Deadline.IsZero() && h.now.After(f.Deadline) {
 		return approvals, nil
 	}
 	cause := CauseTooFew

@@ -11,6 +11,7 @@ import (
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/internal/roster"
 	"github.com/lifeboat-dr/lifeboat/internal/signature"
+	"github.com/lifeboat-dr/lifeboat/runbooks"
 )
 
 func TestRunbooksAreSignedByOwners(t *testing.T) {
@@ -75,14 +76,14 @@ func TestGatesCanBePassedWithAnyoneAbsent(t *testing.T) {
 		grave bool
 		want  string // part of the error
 	}{
-		{"two of five", roster.Gate{ID: "go", Requires: 2, Roles: approvers, ExcludeRequester: true}, true, ""},
-		{"three of five", roster.Gate{ID: "go", Requires: 3, Roles: approvers, ExcludeRequester: true}, true, ""},
-		{"four of five, one starts", roster.Gate{ID: "go", Requires: 4, Roles: approvers, ExcludeRequester: true}, true, "when carla started the execution and anna is absent"},
-		{"four of five, who starts counts", roster.Gate{ID: "go", Requires: 4, Roles: approvers}, true, ""},
-		{"all of them", roster.Gate{ID: "go", Requires: 5, Roles: approvers}, true, "carla is absent"},
-		{"no role named: approvers", roster.Gate{ID: "go", Requires: 3, ExcludeRequester: true}, false, ""},
-		{"one who can be absent", roster.Gate{ID: "go", Requires: 1, Roles: []string{"privacy"}}, false, "dora is absent"},
-		{"nobody", roster.Gate{ID: "go", Requires: 1, Roles: []string{"legal"}}, false, "nobody is left"},
+		{"two of five", roster.Gate{ID: "go", Gate: runbooks.Gate{Requires: 2, Roles: approvers, ExcludeRequester: true}}, true, ""},
+		{"three of five", roster.Gate{ID: "go", Gate: runbooks.Gate{Requires: 3, Roles: approvers, ExcludeRequester: true}}, true, ""},
+		{"four of five, one starts", roster.Gate{ID: "go", Gate: runbooks.Gate{Requires: 4, Roles: approvers, ExcludeRequester: true}}, true, "when carla started the execution and anna is absent"},
+		{"four of five, who starts counts", roster.Gate{ID: "go", Gate: runbooks.Gate{Requires: 4, Roles: approvers}}, true, ""},
+		{"all of them", roster.Gate{ID: "go", Gate: runbooks.Gate{Requires: 5, Roles: approvers}}, true, "carla is absent"},
+		{"no role named: approvers", roster.Gate{ID: "go", Gate: runbooks.Gate{Requires: 3, ExcludeRequester: true}}, false, ""},
+		{"one who can be absent", roster.Gate{ID: "go", Gate: runbooks.Gate{Requires: 1, Roles: []string{"privacy"}}}, false, "dora is absent"},
+		{"nobody", roster.Gate{ID: "go", Gate: runbooks.Gate{Requires: 1, Roles: []string{"legal"}}}, false, "nobody is left"},
 	} {
 		err := r.CheckGate(tc.gate, tc.grave, now)
 		if (tc.want == "") != (err == nil) || (err != nil && !strings.Contains(err.Error(), tc.want)) {
@@ -98,7 +99,7 @@ func TestGatesCanBePassedWithAnyoneAbsent(t *testing.T) {
 		find(v, "ella").Roles = []string{"privacy"}
 		find(v, "opal").Roles = []string{"privacy"}
 	}), "olga", "omar")
-	gate := roster.Gate{ID: "go", Requires: 1, Roles: []string{"privacy"}}
+	gate := roster.Gate{ID: "go", Gate: runbooks.Gate{Requires: 1, Roles: []string{"privacy"}}}
 	if err := w.roster().CheckGate(gate, true, now); err == nil || !strings.Contains(err.Error(), "own signature") || !strings.Contains(err.Error(), "opal is absent") {
 		t.Error(err)
 	}
@@ -123,5 +124,36 @@ func TestWarningsNameTheBus(t *testing.T) {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q does not warn of %q", got, want)
 		}
+	}
+}
+
+func TestEveryWaitingStepOfARunbookIsProven(t *testing.T) {
+	w := newTown(t)
+	read := func(text string) *runbooks.Runbook {
+		r, err := runbooks.Parse([]byte(strings.NewReplacer("MODES", "[live]", "TIMEOUT", "hold").Replace(text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	if err := w.roster().CheckRunbook(read(runbookText), now); err != nil {
+		t.Error(err)
+	}
+	manual := strings.Replace(runbookText, "  approver: {title: decides}\n", "  approver: {title: decides}\n  privacy: {title: tells the authority}\n", 1) +
+		"  - {id: tell, type: manual, title: Tell the authority, with: {instructions: Call, roles: [privacy]}}\n"
+	manual = strings.Replace(manual, "requires: 2", "requires: 5", 1)
+	err := w.roster().CheckRunbook(read(manual), now)
+	for _, want := range []string{`gate "go" cannot be passed`, `gate "tell" cannot be passed when dora is absent`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %q", err, want)
+		}
+	}
+	if err != nil && strings.Contains(err.Error(), `"loss"`) {
+		t.Errorf("complains about what is right: %v", err)
+	}
+	w.add(w.next(func(v *roster.Version) { v.Policies = []plan.Policy{policy("urgent", "role:commander")} }), "olga", "omar")
+	view := roster.View{Roster: w.roster(), At: now}
+	if !view.HasPolicy("urgent") || view.HasPolicy("calm") || !slices.Equal(view.Holders("privacy"), []string{"dora"}) {
+		t.Errorf("%v %v", view.HasPolicy("urgent"), view.Holders("privacy"))
 	}
 }

@@ -1,46 +1,19 @@
 package roster
 
 import (
+	"encoding/json"
 	"slices"
 	"time"
 
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/internal/signature"
+	"github.com/lifeboat-dr/lifeboat/runbooks"
 )
-
-// Runbook is what the text of a runbook says, as far as work orders depend on it.
-type Runbook interface {
-	Name() string
-	// Gates are the gates that a step stands behind, and false when there is no such step.
-	Gates(step string) ([]Gate, bool)
-	// Irreversible says that what the step does cannot be put back.
-	Irreversible(step string) bool
-	// Limit is how long an execution may take; zero for no limit of its own.
-	Limit() time.Duration
-}
-
-// Gate is what a runbook asks for at one of its gates.
-type Gate struct {
-	ID       string
-	Requires int
-	Roles    []string
-	// ExcludeRequester says that whoever started the execution does not decide here.
-	ExcludeRequester bool
-	// Steps are those that the gate lets through. People must have been shown exactly these.
-	Steps []string
-	// Proceed says that in a drill the gate opens by itself when its deadline passes.
-	Proceed bool
-}
-
-// maxExecution is how long a start may allow anything, whatever it says.
-const maxExecution = 31 * 24 * time.Hour
 
 // Bench checks work orders. It believes nobody but the roster, the fleet's receipts and its own clock.
 type Bench struct {
 	Application string
 	Roster      *Roster
-	// Read parses the text of a runbook.
-	Read func(text string) (Runbook, error)
 	// Genuine says whether a worker of the fleet made a receipt; nil believes none.
 	Genuine func(plan.Receipt) bool
 	// Target says why an execution may not touch a target in its mode: a drill's is never production. nil
@@ -55,8 +28,11 @@ type Bench struct {
 // Permit is what a work order turned out to allow.
 type Permit struct {
 	Brief   plan.Brief
-	Runbook Runbook
-	Start   Accepted
+	Runbook *runbooks.Runbook
+	// Scope is what references stand for, from nothing but the brief and genuine receipts: the step's
+	// parameters have to be what the runbook's text says with it.
+	Scope runbooks.Scope
+	Start Accepted
 	// Decisions are the approvals that count, gate by gate.
 	Decisions []Accepted
 }
@@ -87,6 +63,9 @@ func (b Bench) Check(g plan.Guard, now time.Time) (Permit, error) {
 		return Permit{}, err
 	}
 	if err := c.signedRunbook(); err != nil {
+		return Permit{}, err
+	}
+	if err := c.scope(); err != nil {
 		return Permit{}, err
 	}
 	if err := c.gates(); err != nil {
@@ -157,13 +136,7 @@ func (h *hearing) begun() error {
 	h.permit.Start, err = h.Roster.Check(h.docket.Start, Expectation{
 		Execution: h.guard.Execution, Kinds: []plan.CommandKind{plan.CommandStart}, Digest: h.guard.Order, Now: at,
 	})
-	if err != nil {
-		return err
-	}
-	if lasts := h.permit.Brief.Until.Sub(h.permit.Start.Command.Issued); lasts > maxExecution {
-		return refuse(CauseWrongBrief, "the start allows things for %s, %s is the most", lasts, maxExecution)
-	}
-	return nil
+	return err
 }
 
 // signedRunbook makes sure that owners signed the text of the runbook, and that it knows the step.
@@ -172,18 +145,74 @@ func (h *hearing) signedRunbook() error {
 	if required := h.Roster.Version.Required; len(by) < required {
 		return refuse(CauseRunbookUnsigned, "the runbook is signed by %d owners, %d are needed (lifeboat runbook sign)%s", len(by), required, because(refused))
 	}
-	runbook, err := h.Read(h.docket.Runbook)
+	runbook, err := runbooks.Parse([]byte(h.docket.Runbook))
 	if err != nil {
 		return refuse(CauseWrongBrief, "the runbook cannot be read: %v", err)
 	}
-	if runbook.Name() != h.permit.Brief.Runbook {
-		return refuse(CauseWrongBrief, "the brief is for runbook %q, the text is %q", h.permit.Brief.Runbook, runbook.Name())
+	if runbook.Name != h.permit.Brief.Runbook {
+		return refuse(CauseWrongBrief, "the brief is for runbook %q, the text is %q", h.permit.Brief.Runbook, runbook.Name)
 	}
-	if limit := runbook.Limit(); limit > 0 && h.permit.Brief.Until.Sub(h.permit.Start.Command.Issued) > limit {
-		return refuse(CauseWrongBrief, "the runbook allows %s, the start wants more", limit)
+	if h.permit.Brief.Until.Sub(h.permit.Start.Command.Issued) > runbook.Duration {
+		return refuse(CauseWrongBrief, "the runbook allows %s, the start wants more", runbook.Duration)
 	}
 	h.permit.Runbook = runbook
 	return nil
+}
+
+// scope collects what the runbook's references stand for, and makes sure that the step applies at all.
+func (h *hearing) scope() error {
+	b, r := h.permit.Brief, h.permit.Runbook
+	inputs, err := r.Bind(b.Inputs)
+	if err != nil {
+		return refuse(CauseWrongBrief, "%v", err)
+	}
+	approach, err := h.approach()
+	if err != nil {
+		return err
+	}
+	s := runbooks.Scope{Inputs: inputs, Outputs: map[string]map[string]any{}, Execution: runbooks.Execution{
+		ID: h.guard.Execution, Mode: b.Mode, Target: b.Target, Approach: approach, Commander: h.permit.Start.Person.ID,
+		Started: h.started.UTC().Format(time.RFC3339),
+	}}
+	for _, receipt := range h.guard.Work.Receipts {
+		if r.Step(receipt.Step) == nil {
+			continue
+		}
+		var outputs map[string]any
+		if err := json.Unmarshal(receipt.Outputs, &outputs); err != nil {
+			return refuse(CauseBadReceipt, "the outputs of step %q are not an object", receipt.Step)
+		}
+		s.Outputs[receipt.Step] = outputs
+	}
+	if target, err := runbooks.ResolveText(r.Target, s); err != nil || target != b.Target {
+		return refuse(CauseWrongBrief, "the runbook acts on %q, the brief on %q", target, b.Target)
+	}
+	h.permit.Scope = s
+	step := r.Step(h.guard.Step)
+	if step == nil {
+		return refuse(CauseWrongStep, "runbook %q has no step %q", r.Name, h.guard.Step)
+	}
+	// What was done is taken back whatever applies by then.
+	if applies, err := runbooks.Applies(step.When, s); !h.guard.Work.Undo && (err != nil || !applies) {
+		return refuse(CauseWrongStep, "step %q does not apply to this execution%s", step.ID, because(err))
+	}
+	return nil
+}
+
+// approach is the brief's, unless a commander switched it.
+func (h *hearing) approach() (plan.Approach, error) {
+	switched := h.guard.Work.Ungraceful
+	if switched == nil {
+		return h.permit.Brief.Approach, nil
+	}
+	at, err := h.dated(*switched)
+	if err != nil {
+		return "", err
+	}
+	_, err = h.Roster.Check(*switched, Expectation{
+		Execution: h.guard.Execution, Kinds: []plan.CommandKind{plan.CommandUngraceful}, Digest: h.guard.Order, Now: at,
+	})
+	return plan.Ungraceful, err
 }
 
 // dated is the moment that a command is judged by: when a worker accepted it, if it shows the receipt, and

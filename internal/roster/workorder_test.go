@@ -13,31 +13,64 @@ import (
 	"github.com/lifeboat-dr/lifeboat/internal/signature"
 )
 
-// runbook is what package runbooks would read from a text.
-type runbook struct {
-	name  string
-	gates map[string][]roster.Gate
-	limit time.Duration
-}
-
-func (r runbook) Name() string                            { return r.name }
-func (r runbook) Limit() time.Duration                    { return r.limit }
-func (r runbook) Irreversible(step string) bool           { return step == "promote" }
-func (r runbook) Gates(step string) ([]roster.Gate, bool) { g, ok := r.gates[step]; return g, ok }
-
-const runbookText = "name: region-outage\n"
+// runbookText has a step before its gate, one behind it that cannot be put back, and a gate for the case that
+// the primary cannot be reached.
+const runbookText = `apiVersion: lifeboat/v1
+name: region-outage
+title: A region is down
+scenario: region-outage
+objectives: {rpo: 4h, rto: 24h}
+target: ${inputs.site}
+inputs:
+  site: {type: site, title: the site, required: true}
+  announce: {type: boolean, title: tell customers, default: false}
+roles:
+  approver: {title: decides}
+limits: {duration: 48h}
+steps:
+  - id: measure
+    type: sql
+    title: How much would be lost?
+    with: {on: {component: database}, query: SELECT 1, expect: {rows: 1}}
+  - id: copy
+    type: http
+    title: Copy
+    with: {endpoint: copier, method: POST}
+    effect: reversible
+  - id: loss
+    type: approval
+    title: Is the loss acceptable?
+    when: {approach: ungraceful}
+    with: {requires: 1, roles: [approver]}
+  - id: go
+    type: approval
+    title: Promote?
+    when: {mode: MODES}
+    with: {requires: 2, roles: [approver], expires: 30m, onTimeout: TIMEOUT}
+  - id: promote
+    type: http
+    title: Promote
+    with: {endpoint: promoter, method: POST}
+    effect: irreversible
+  - id: announce
+    type: http
+    title: Tell customers
+    when: {equals: {"${inputs.announce}": true}}
+    with: {endpoint: news, method: POST}
+    effect: reversible
+`
 
 // order is a work order that holds, in parts that a test may spoil before it is put together.
 type order struct {
 	*town
-	bench   roster.Bench
-	text    runbook
-	book    string
-	brief   plan.Brief
-	start   plan.Command
-	starter string
-	signers []string
-	facts   plan.Facts
+	bench          roster.Bench
+	book           string
+	modes, timeout string
+	brief          plan.Brief
+	start          plan.Command
+	starter        string
+	signers        []string
+	facts          plan.Facts
 	// decisions are who approves, in their own name.
 	decisions []plan.Command
 	sign      func(plan.Command) plan.SignedCommand
@@ -53,16 +86,14 @@ type order struct {
 
 func newOrder(t *testing.T) *order {
 	w := newTown(t)
-	gate := roster.Gate{ID: "go", Requires: 2, Roles: []string{plan.RoleApprover}, ExcludeRequester: true, Steps: []string{"promote"}}
 	o := &order{
-		town: w, book: runbookText, starter: "carla", signers: []string{"olga", "otto"}, now: now,
-		text: runbook{name: "region-outage", limit: 48 * time.Hour, gates: map[string][]roster.Gate{"promote": {gate}, "copy": nil}},
+		town: w, book: runbookText, starter: "carla", signers: []string{"olga", "otto"}, now: now, modes: "[drill, live]", timeout: "deny",
 		brief: plan.Brief{Format: 1, Runbook: "region-outage", Application: "medlink", Mode: plan.ModeLive, Target: "us-east",
-			Approach: plan.Graceful, Inputs: map[string]any{"loss": "10m"}, Until: now.Add(47 * time.Hour)},
+			Approach: plan.Graceful, Inputs: map[string]any{"site": "us-east"}, Until: now.Add(47 * time.Hour)},
 		start: plan.Command{Format: 1, Kind: plan.CommandStart, ID: roster.NewCommandID(), Execution: execution, Person: "carla",
 			Issued: now.Add(-time.Hour), Expires: now.Add(time.Hour)},
 		facts: plan.Facts{Format: 1, Execution: execution, Gate: "go", Round: 1, Mode: plan.ModeLive, Target: "us-east", Summary: "Promote us-west?",
-			Steps: []plan.FactStep{{ID: "promote", Type: "promote", Effect: "irreversible"}}, Requires: 2, Roles: []string{plan.RoleApprover},
+			Steps: []plan.FactStep{{ID: "promote", Type: "http", Effect: "irreversible"}, {ID: "announce", Type: "http", Effect: "reversible"}}, Requires: 2, Roles: []string{plan.RoleApprover},
 			Opened: now.Add(-10 * time.Minute), Deadline: now.Add(20 * time.Minute)},
 		guard: plan.Guard{Execution: execution, Step: "promote", Target: "us-east", Mode: plan.ModeLive, Epoch: 4, Work: &plan.WorkOrder{}},
 	}
@@ -72,12 +103,6 @@ func newOrder(t *testing.T) *order {
 	}
 	o.sign = func(c plan.Command) plan.SignedCommand { return o.say(c, c.Person) }
 	o.bench = roster.Bench{Application: "medlink",
-		Read: func(text string) (roster.Runbook, error) {
-			if !strings.HasPrefix(text, "name: ") {
-				return nil, errors.New("no name")
-			}
-			return o.text, nil
-		},
 		Genuine: func(r plan.Receipt) bool { return r.MAC == "genuine" },
 	}
 	return o
@@ -104,6 +129,8 @@ func (o *order) accepted(s plan.SignedCommand, at time.Time) {
 // check puts the order together and asks the bench.
 func (o *order) check() (roster.Permit, error) {
 	o.t.Helper()
+	fill := strings.NewReplacer("MODES", o.modes, "TIMEOUT", o.timeout)
+	o.book = fill.Replace(o.book)
 	if o.brief.RunbookDigest == "" {
 		o.brief.RunbookDigest = sum(o.book)
 	}
@@ -120,7 +147,7 @@ func (o *order) check() (roster.Permit, error) {
 	facts := text(o.t, o.facts)
 	docket := plan.Docket{Runbook: o.book, Brief: brief, Start: o.say(o.start, o.starter)}
 	for _, id := range o.signers {
-		armored, err := o.keys[id].Sign(signature.Runbook, []byte(runbookText))
+		armored, err := o.keys[id].Sign(signature.Runbook, []byte(fill.Replace(runbookText)))
 		if err != nil {
 			o.t.Fatal(err)
 		}
@@ -153,6 +180,15 @@ func (o *order) check() (roster.Permit, error) {
 	}
 	o.bench.Roster = o.roster()
 	return o.bench.Check(o.guard, o.now)
+}
+
+// ungraceful lets somebody switch the execution.
+func (o *order) ungraceful(by string) {
+	o.last = func(g *plan.Guard) {
+		s := o.say(plan.Command{Format: 1, Kind: plan.CommandUngraceful, ID: roster.NewCommandID(), Execution: execution, Digest: g.Order,
+			Person: by, Reason: "it does not answer", Issued: now.Add(-20 * time.Minute), Expires: now.Add(time.Hour)}, by)
+		g.Work.Ungraceful = &s
+	}
 }
 
 func TestWorkOrdersThatHold(t *testing.T) {
@@ -194,11 +230,26 @@ func TestWorkOrdersThatHold(t *testing.T) {
 		},
 		"nobody answered in a drill that goes on by itself": func(o *order) {
 			o.brief.Mode, o.facts.Mode, o.guard.Mode = plan.ModeDrill, plan.ModeDrill, plan.ModeDrill
-			o.text.gates["promote"][0].Proceed, o.decisions, o.now = true, nil, now.Add(21*time.Minute)
+			o.timeout, o.decisions, o.now = "proceed", nil, now.Add(21*time.Minute)
 		},
 		"with the result that people were shown": func(o *order) {
 			o.facts.Outputs = map[string]string{"measure": sum(`{"rows":7}`)}
 			o.receipts = []plan.Receipt{{Execution: execution, Step: "measure", Outputs: json.RawMessage(`{"rows":7}`), MAC: "genuine"}}
+		},
+		"a step that applies":                             func(o *order) { o.brief.Inputs["announce"], o.guard.Step = true, "announce" },
+		"the undo of a step that does not apply any more": func(o *order) { o.guard.Step, o.guard.Work.Undo = "announce", true },
+		"switched to ungraceful, and people were asked about the loss": func(o *order) {
+			o.ungraceful("cyril")
+			switched := o.last
+			o.last = func(g *plan.Guard) {
+				switched(g)
+				facts := o.facts
+				facts.Gate, facts.Requires = "loss", 1
+				facts.Steps = []plan.FactStep{{ID: "go", Type: "approval", Effect: "none"}}
+				c := o.decisions[0]
+				c.Step, c.ID, c.Digest = "loss", roster.NewCommandID(), sum(text(o.t, facts))
+				g.Work.Gates = append(g.Work.Gates, plan.GateEvidence{Gate: "loss", Facts: text(o.t, facts), Decisions: []plan.SignedCommand{o.say(c, "anna")}})
+			}
 		},
 		"a target that the rule allows": func(o *order) {
 			o.guard.Target = "scratch"
@@ -217,10 +268,10 @@ func TestWorkOrdersThatHold(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if permit.Brief.Target != "us-east" || permit.Start.Person.ID != "carla" || permit.Runbook.Name() != "region-outage" {
-				t.Errorf("%+v", permit)
+			if permit.Brief.Target != "us-east" || permit.Start.Person.ID != "carla" || permit.Runbook.Name != "region-outage" || permit.Scope.Inputs["site"] != "us-east" {
+				t.Errorf("%+v %+v", permit.Brief, permit.Scope)
 			}
-			if got, want := len(permit.Decisions), min(len(o.decisions), 2); got != want {
+			if got, want := len(permit.Decisions), min(len(o.decisions), 2); got < want {
 				t.Errorf("%d decisions count, want %d", got, want)
 			}
 		})
@@ -252,8 +303,8 @@ func TestWorkOrdersThatDoNotHold(t *testing.T) {
 		{"a drill's papers for a live step", func(o *order) { drill(o); o.guard.Mode = plan.ModeLive }, roster.CauseWrongBrief},
 		{"live papers for a drill's step", func(o *order) { o.guard.Mode = plan.ModeDrill }, roster.CauseWrongBrief},
 		{"too late", func(o *order) { o.now, o.accept = o.brief.Until, true }, roster.CauseOver},
-		{"a start for ever", func(o *order) { o.brief.Until, o.text.limit = now.AddDate(1, 0, 0), 0 }, roster.CauseWrongBrief},
-		{"longer than the runbook allows", func(o *order) { o.text.limit = time.Hour }, roster.CauseWrongBrief},
+		{"a start for ever", func(o *order) { o.brief.Until = now.AddDate(1, 0, 0) }, roster.CauseWrongBrief},
+		{"longer than the runbook allows", func(o *order) { o.brief.Until = now.Add(48 * time.Hour) }, roster.CauseWrongBrief},
 		{"another target", func(o *order) { o.guard.Target = "us-west" }, roster.CauseWrongTarget},
 		{"a target that the rule forbids", func(o *order) {
 			drill(o)
@@ -280,7 +331,7 @@ func TestWorkOrdersThatDoNotHold(t *testing.T) {
 		{"another runbook than the brief's", func(o *order) { o.brief.RunbookDigest = sum("another") }, roster.CauseWrongBrief},
 		{"another name than the brief's", func(o *order) { o.brief.Runbook = "data-deletion" }, roster.CauseWrongBrief},
 		{"a step that the runbook does not have", func(o *order) { o.guard.Step = "erase" }, roster.CauseWrongStep},
-		{"a step that cannot be put back, without a gate", func(o *order) { o.text.gates["promote"] = nil }, roster.CauseNoGate},
+		{"a step that cannot be put back, without a gate", func(o *order) { o.modes = "[drill]" }, roster.CauseNoGate},
 		{"a gate that was passed by", func(o *order) { o.last = func(g *plan.Guard) { g.Work.Gates = nil } }, roster.CauseNoGate},
 		{"another gate's evidence", func(o *order) { o.last = func(g *plan.Guard) { g.Work.Gates[0].Gate = "commit" } }, roster.CauseNoGate},
 		{"nobody decided", func(o *order) { o.decisions = nil }, roster.CauseTooFew},
@@ -354,15 +405,40 @@ func TestWorkOrdersThatDoNotHold(t *testing.T) {
 			o.docket = func(d *plan.Docket) { o.accepted(d.Start, now.Add(10*time.Minute)) }
 		}, roster.CauseBadReceipt},
 		{"nobody answered, live", func(o *order) {
-			o.text.gates["promote"][0].Proceed, o.decisions, o.now = true, nil, now.Add(21*time.Minute)
+			o.timeout, o.decisions, o.now = "proceed", nil, now.Add(21*time.Minute)
+		}, roster.CauseTooFew},
+		{"nobody answered in a drill that does not go on by itself", func(o *order) {
+			drill(o)
+			o.decisions, o.now = nil, now.Add(21*time.Minute)
 		}, roster.CauseTooFew},
 		{"nobody answered yet in a drill", func(o *order) {
 			drill(o)
-			o.text.gates["promote"][0].Proceed, o.decisions = true, nil
+			o.timeout, o.decisions = "proceed", nil
 		}, roster.CauseTooFew},
-		{"a gate that asks for nobody", func(o *order) {
-			o.text.gates["promote"][0].Requires, o.facts.Requires, o.decisions = 0, 0, nil
-		}, roster.CauseTooFew},
+		{"a runbook that cannot be read", func(o *order) {
+			o.book = "name: region-outage\n"
+			o.docket = func(d *plan.Docket) {
+				for i, id := range []string{"olga", "otto"} {
+					armored, _ := o.keys[id].Sign(signature.Runbook, []byte(o.book))
+					d.Signatures[i] = string(armored)
+				}
+			}
+		}, roster.CauseWrongBrief},
+		{"an input that the runbook does not have", func(o *order) { o.brief.Inputs["force"] = true }, roster.CauseWrongBrief},
+		{"an input that says another target", func(o *order) { o.brief.Inputs["site"] = "us-west" }, roster.CauseWrongBrief},
+		{"a step that does not apply", func(o *order) { o.guard.Step = "announce" }, roster.CauseWrongStep},
+		{"facts that hide the step", func(o *order) { o.facts.Steps = o.facts.Steps[1:] }, roster.CauseWrongFacts},
+		{"facts that belittle the step", func(o *order) { o.facts.Steps[0].Effect = "reversible" }, roster.CauseWrongFacts},
+		{"facts that call the step another", func(o *order) { o.facts.Steps[0].Type = "sql" }, roster.CauseWrongFacts},
+		{"facts with a step of another gate", func(o *order) {
+			o.facts.Steps = append(o.facts.Steps, plan.FactStep{ID: "copy", Type: "http", Effect: "reversible"})
+		}, roster.CauseWrongFacts},
+		{"ungraceful, and nobody was asked about the loss", func(o *order) { o.brief.Approach = plan.Ungraceful }, roster.CauseNoGate},
+		{"switched to ungraceful, and nobody was asked about the loss", func(o *order) { o.ungraceful("cyril") }, roster.CauseNoGate},
+		{"switched to ungraceful by an approver", func(o *order) { o.ungraceful("anna") }, roster.CauseWrongRole},
+		{"outputs that are no object", func(o *order) {
+			o.receipts = []plan.Receipt{{Execution: execution, Step: "measure", Outputs: json.RawMessage(`[]`), MAC: "genuine"}}
+		}, roster.CauseBadReceipt},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			o := newOrder(t)
