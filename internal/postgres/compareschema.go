@@ -70,6 +70,13 @@ func (r *Restorer) described(list []entry, left []waiver) []description {
 			slices.Sort(lines)
 			text = strings.Join(lines, "\n")
 		}
+		for _, place := range []string{"TABLESPACE " + e.Tablespace, "ACCESS METHOD " + e.Access} {
+			if !waived[place] {
+				text += "\n" + place
+			} else {
+				text += "\n" + place[:strings.LastIndex(place, " ")+1] + map[bool]string{true: "heap"}[strings.HasPrefix(place, "ACCESS")]
+			}
+		}
 		if r.roles.keepsOwners() && ownership(e) != "" && !waived["OWNER "+e.key()] {
 			text += "\nowner " + e.Owner
 		}

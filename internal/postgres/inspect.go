@@ -57,23 +57,21 @@ type found struct {
 	readable    bool
 	filtered    bool
 	root        uint32
-	tablespace  string
 }
 
 // relationsQuery lists user relations. Of those of an extension only its configuration tables count.
-// A partition below a hash partition carries the topmost parent: its rows may belong elsewhere on
-// another platform.
+// A partition below a hash partition carries the topmost parent that hashes: its rows may belong elsewhere
+// below it on another platform. Who is to dump a table needs SELECT on it as a whole: pg_dump locks it.
 const relationsQuery = `
 WITH RECURSIVE up AS (
-	SELECT i.inhrelid AS leaf, i.inhparent AS parent, p.partstrat = 'h' AS hash
+	SELECT i.inhrelid AS leaf, i.inhparent AS parent, p.partstrat, 1 AS level
 	FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = i.inhparent
 	UNION ALL
-	SELECT up.leaf, i.inhparent, up.hash OR p.partstrat = 'h'
+	SELECT up.leaf, i.inhparent, p.partstrat, up.level + 1
 	FROM up JOIN pg_catalog.pg_inherits i ON i.inhrelid = up.parent
 	JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = i.inhparent
 ), root AS (
-	SELECT up.leaf, up.parent FROM up
-	WHERE up.hash AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = up.parent)
+	SELECT DISTINCT ON (up.leaf) up.leaf, up.parent FROM up WHERE up.partstrat = 'h' ORDER BY up.leaf, up.level DESC
 ), member AS (
 	SELECT d.objid AS oid, e.extname, e.extcondition[pg_catalog.array_position(e.extconfig, d.objid)] AS condition,
 		COALESCE(d.objid = ANY (e.extconfig), false) AS config
@@ -82,23 +80,19 @@ WITH RECURSIVE up AS (
 )
 SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relpersistence::text, COALESCE(am.amname::text, ''),
 	COALESCE(m.extname::text, ''), COALESCE(m.condition, ''), COALESCE(m.config, false), COALESCE(root.parent, 0::oid),
-	COALESCE(ts.spcname::text, ''),
 	ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
 		WHERE a.attrelid = COALESCE(root.parent, c.oid) AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
 		ORDER BY a.attnum),
 	CASE WHEN c.relkind = 'r' AND c.relpersistence = 'p'
 		THEN pg_catalog.pg_relation_size(c.oid, 'main') / pg_catalog.current_setting('block_size')::bigint ELSE 0 END,
 	CASE WHEN c.relkind = 'r' AND c.relpersistence = 'p' THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END,
-	pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND (pg_catalog.has_table_privilege(c.oid, 'SELECT') OR
-		(c.relkind <> 'S' AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0
-		AND NOT a.attisdropped AND NOT pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT')))),
+	pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT'),
 	CASE WHEN c.relrowsecurity THEN pg_catalog.row_security_active(c.oid) ELSE false END
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
-LEFT JOIN pg_catalog.pg_tablespace ts ON ts.oid = c.reltablespace
 LEFT JOIN member m ON m.oid = c.oid
 LEFT JOIN root ON root.leaf = c.oid
-WHERE c.relkind IN ('r', 'S', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', '` + bookkeeping + `')
+WHERE c.relkind IN ('r', 'p', 'S', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', '` + bookkeeping + `')
 	AND n.nspname !~ '^pg_(temp|toast_temp)_' AND c.relpersistence <> 't' AND (m.oid IS NULL OR m.config)
 ORDER BY n.nspname, c.relname`
 
@@ -111,7 +105,7 @@ func inspectRelations(ctx context.Context, conn *pgx.Conn, catalog *manifest.Cat
 		t := &f.table
 		var pages int64
 		err = row.Scan(&t.OID, &t.Schema, &t.Name, &f.kind, &f.persistence, &t.Access, &t.Extension, &t.Filter, &f.config,
-			&f.root, &f.tablespace, &t.Columns, &pages, &t.Bytes, &f.readable, &f.filtered)
+			&f.root, &t.Columns, &pages, &t.Bytes, &f.readable, &f.filtered)
 		t.Pages = uint32(pages)
 		return f, err
 	})
@@ -126,16 +120,16 @@ func inspectRelations(ctx context.Context, conn *pgx.Conn, catalog *manifest.Cat
 		case f.kind == "f":
 			notCovered(catalog, "foreign-table", name, "its rows are in another database; the definition is in the backup")
 			continue
+		case !f.readable:
+			unreadable = append(unreadable, name)
+			continue
+		case f.kind == "p":
+			continue // its partitions hold the rows
 		case f.persistence == "u":
 			notCovered(catalog, "unlogged", name, "unlogged rows do not survive a crash and are not on standbys; the definition is in the backup")
 			continue
-		case !f.readable:
-			unreadable = append(unreadable, name)
 		case f.filtered:
 			filtered = append(filtered, name)
-		}
-		if f.tablespace != "" {
-			notCovered(catalog, "tablespace", name, "it is in tablespace "+f.tablespace+" and will be restored into the default one")
 		}
 		if f.kind == "S" {
 			sequences = append(sequences, manifest.Sequence{Schema: f.table.Schema, Name: f.table.Name})

@@ -44,11 +44,11 @@ func (r *Restorer) PostData(ctx context.Context, archive []byte, catalog manifes
 		if err := r.create(ctx, p, passes[2], archive, 1); err != nil {
 			return nil, err
 		}
-		if err := r.atomically(ctx, "note end", func(tx pgx.Tx) error { return mark(ctx, tx, stepPostData) }); err != nil {
+		if err := r.analyze(ctx); err != nil {
 			return nil, err
 		}
-		if _, err = r.conn.Exec(ctx, "ANALYZE"); err != nil {
-			return nil, fail("analyze", "", err)
+		if err := r.atomically(ctx, "note end", func(tx pgx.Tx) error { return mark(ctx, tx, stepPostData) }); err != nil {
+			return nil, err
 		}
 	}
 	return r.waived(ctx)

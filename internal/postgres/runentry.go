@@ -64,6 +64,9 @@ func waive(ctx context.Context, tx pgx.Tx, entry, reason string) error {
 // what is not there, is noted and left out; lost names the entry that was left out before and that this
 // one needs, or is empty. The rights of one object are tried one by one.
 func (r *Restorer) runEntry(ctx context.Context, tx pgx.Tx, e entry, lost string) error {
+	if e.Access != "" && lost == "ACCESS METHOD "+e.Access {
+		e.Access = "" // the rows are the same in the default one
+	}
 	pieces := []string{e.SQL}
 	if e.Type == "ACL" || e.Type == "ACL LANGUAGE" || e.Type == "DEFAULT ACL" {
 		pieces = grants(e.SQL)

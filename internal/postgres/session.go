@@ -32,7 +32,14 @@ var settings = map[string]string{
 	"synchronize_seqscans": "off", "row_security": "off", "search_path": "", "standard_conforming_strings": "on",
 	"statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0",
 	"quote_all_identifiers": "off", "default_transaction_isolation": "read committed", "lc_monetary": "C", "xmloption": "content",
+	// Workers would hand rows over in any order, and a chunk that is read again has to be the same bytes.
+	"max_parallel_workers_per_gather": "0",
+	// What a database sets for its applications must not change how its own definitions are read.
+	"array_nulls": "on", "transform_null_equals": "off", "escape_string_warning": "off", "default_tablespace": "", "default_table_access_method": "heap",
 }
+
+// newerSettings are timeouts that came with later versions (14, 17): set where the server knows them.
+var newerSettings = []string{"idle_session_timeout", "transaction_timeout"}
 
 // Connect opens a session in which COPY text means the same on every server. The caller closes it; with
 // ReadOnly or Snapshot that also ends its transaction.
@@ -73,6 +80,9 @@ func prepare(ctx context.Context, conn *pgx.Conn, opt Options) error {
 	query := `SELECT pg_catalog.set_config('client_encoding', pg_catalog.current_setting('server_encoding'), false)`
 	for name, value := range settings {
 		query += ", pg_catalog.set_config('" + name + "', '" + value + "', false)"
+	}
+	for _, name := range newerSettings {
+		query += ", (SELECT pg_catalog.set_config(s.name, '0', false) FROM pg_catalog.pg_settings s WHERE s.name = '" + name + "')"
 	}
 	if _, err := conn.PgConn().Exec(ctx, query).ReadAll(); err != nil {
 		return fail("prepare session", "", err)
@@ -134,43 +144,4 @@ func Where(ctx context.Context, conn *pgx.Conn) (Position, error) {
 		err = conn.QueryRow(ctx, `SELECT system_identifier::text FROM pg_catalog.pg_control_system()`).Scan(&p.System)
 	}
 	return p, fail("ask for system identifier", "", err)
-}
-
-// Exported is a snapshot that other sessions can read as long as it is open.
-type Exported struct {
-	// ID is what [Options.Snapshot] takes.
-	ID       string
-	Position Position
-	conn     *pgx.Conn
-}
-
-// Export takes a snapshot of a server that goes on writing. The caller closes it when every session that
-// reads it has begun; sessions that imported it outlive it. It cannot be made on a standby.
-func Export(ctx context.Context, address secret.String, appName string) (*Exported, error) {
-	conn, err := Connect(ctx, address, Options{AppName: appName})
-	if err != nil {
-		return nil, err
-	}
-	e := &Exported{conn: conn}
-	if e.Position, err = Where(ctx, conn); err == nil {
-		if _, err = conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err == nil {
-			err = conn.QueryRow(ctx, "SELECT pg_catalog.pg_export_snapshot()").Scan(&e.ID)
-		}
-	}
-	if err != nil {
-		e.Close(ctx)
-		return nil, fail("export snapshot", "", err)
-	}
-	return e, nil
-}
-
-// Alive says whether the snapshot can still be imported.
-func (e *Exported) Alive(ctx context.Context) error {
-	_, err := e.conn.Exec(ctx, "SELECT 1")
-	return fail("keep snapshot", e.ID, err)
-}
-
-// Close ends the snapshot.
-func (e *Exported) Close(ctx context.Context) {
-	_ = e.conn.Close(context.WithoutCancel(ctx)) // the server ends the snapshot with the connection either way
 }
