@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // waivable are the kinds of entries without which the rows are whole: an owner who is not a superuser, a
@@ -87,8 +88,12 @@ func (r *Restorer) runPiece(ctx context.Context, tx pgx.Tx, e entry, sql, lost s
 	if strings.TrimSpace(sql) == "" {
 		return nil
 	}
+	delete(tx.Conn().PgConn().CustomData(), unprivileged)
 	err := inSavepoint(ctx, tx, storage(e)+sql)
 	if err == nil {
+		if _, warned := tx.Conn().PgConn().CustomData()[unprivileged]; warned {
+			return waive(ctx, tx, e.key(), "the role may not grant or revoke all of these rights")
+		}
 		return nil
 	}
 	failed := fail("restore "+strings.ToLower(e.Type), e.Name, err)
@@ -173,4 +178,13 @@ func grants(sql string) []string {
 		}
 	}
 	return list
+}
+
+// unprivileged is where a session remembers that rights were not given or taken: the server only warns of it.
+const unprivileged = "lifeboat.unprivileged"
+
+func noteUnprivileged(conn *pgconn.PgConn, notice *pgconn.Notice) {
+	if notice.Code == "01006" || notice.Code == "01007" {
+		conn.CustomData()[unprivileged] = true
+	}
 }

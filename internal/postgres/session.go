@@ -56,6 +56,7 @@ func Connect(ctx context.Context, address secret.String, opt Options) (*pgx.Conn
 	// A pooler between us and the server may not keep prepared statements.
 	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
 	cfg.RuntimeParams["application_name"] = appName(opt.AppName)
+	cfg.OnNotice = noteUnprivileged
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return nil, fail("connect to", cfg.Host, err)

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"embed"
+	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -203,3 +204,84 @@ func TestTrapsAsSuperuserWithOwners(t *testing.T) {
 	}
 	sameList(t, "difference of the dumps", rest, outdated)
 }
+
+// TestTrapsAsStranger restores what a superuser backed up as a plain owner of a server that knows none of the
+// source's roles: what is not in the target is named, entry by entry, and nothing else differs.
+func TestTrapsAsStranger(t *testing.T) {
+	source := trapsServer(t).SuperuserURL("source")
+	d := read(t, source, 64<<10)
+	server := pgserver.New(t, pgserver.TestOptions{})
+	target := server.Database(t, "stranger", "target")
+	r, err := postgres.NewRestorer(t.Context(), secret.New(target), "backup-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close(context.WithoutCancel(t.Context()))
+	if err := r.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, err = r.PreData(t.Context(), d.archive)
+	if !errors.Is(err, postgres.ErrPermission) || !strings.Contains(err.Error(), "BYPASSRLS") || !strings.Contains(err.Error(), `"forced"`) {
+		t.Fatalf("rows that nobody could compare are restored: %v", err)
+	}
+	server.Exec(t, "postgres", "ALTER ROLE stranger BYPASSRLS")
+	waived, checks := bring(t, d, target, nil)
+	allEqual(t, checks)
+	// The source took rights from functions of extensions, which belong to the target's administrator.
+	extensions := 0
+	waived = slices.DeleteFunc(waived, func(entry string) bool {
+		of := strings.HasPrefix(entry, "ACL public.FUNCTION ") && !strings.Contains(entry, "handler_like") && !strings.Contains(entry, "owned_f")
+		if of {
+			extensions++
+		}
+		return of
+	})
+	if extensions < 50 {
+		t.Errorf("rights on %d functions of extensions were given up", extensions)
+	}
+	sameList(t, "waived", waived, strings.Split(strings.TrimSpace(strangersWaivers), "\n"))
+	rows := []string{"--data-only", "--no-owner", "--no-acl"}
+	sameList(t, "difference of the rows", differences(pgDump(t, source, rows...), pgDump(t, target, rows...)), nil)
+}
+
+// strangersWaivers is what a plain owner of a strange server cannot have, besides rights on functions of extensions.
+const strangersWaivers = `
+ACCESS METHOD heap2
+ACL FOREIGN DATA WRAPPER away
+ACL FOREIGN SERVER there
+ACL LARGE OBJECT 5001
+ACL pg_catalog.FUNCTION pg_ls_waldir(OUT name text, OUT size bigint, OUT modification timestamp with time zone)
+ACL public.COLUMN owned.t
+ACL public.FUNCTION handler_like(internal)
+ACL public.FUNCTION owned_f(integer)
+ACL public.TABLE owned
+CHECK CONSTRAINT public.a_outdated was_right
+COMMENT EVENT TRIGGER no_index
+DEFAULT ACL DEFAULT PRIVILEGES FOR FUNCTIONS
+DEFAULT ACL DEFAULT PRIVILEGES FOR SCHEMAS
+DEFAULT ACL owned_schema.DEFAULT PRIVILEGES FOR TABLES
+DEFAULT ACL public.DEFAULT PRIVILEGES FOR SEQUENCES
+EVENT TRIGGER no_drop
+EVENT TRIGGER no_index
+FOREIGN DATA WRAPPER away
+FOREIGN TABLE public.elsewhere
+FOREIGN TABLE public.half_away_2
+FUNCTION public.handler_like(internal)
+FUNCTION public.owned_f(integer)
+INDEX public.by_a_index
+OPERATOR CLASS public.by_a
+OPERATOR FAMILY public.fam
+OWNER postgres
+OWNER traps_owner
+POLICY public.forced named
+PUBLICATION TABLES IN SCHEMA public.of_schema public
+PUBLICATION everything
+SERVER there
+TABLE ATTACH public.half_away_2
+TABLE public.a_outdated
+TABLESPACE traps_space
+TEXT SEARCH TEMPLATE public.templ
+USER MAPPING USER MAPPING public SERVER there
+USER MAPPING USER MAPPING traps_owner SERVER there
+VIEW public.v_elsewhere
+`
