@@ -85,7 +85,9 @@ type Component struct {
 	ChunkBytes  int64
 	Connections int
 	// Budget is how long moving the data of one backup or restore may take in all.
-	Budget      time.Duration
+	Budget time.Duration
+	// Owners are the roles of targets that roles of the source become; empty: who restores owns everything.
+	Owners      map[string]string
 	VerifyAfter bool
 	// Scratch is where verifications restore to; nil when there is none.
 	Scratch     Place

@@ -74,7 +74,11 @@ func (s *restoring) target(ctx context.Context, t Target) (*postgres.Restorer, e
 		return nil, classify(err, "find the way to the target")
 	}
 	r, err := postgres.NewRestorer(ctx, address, s.backup.Envelope.Backup)
-	return r, classify(err, "connect to the target")
+	if err != nil {
+		return nil, classify(err, "connect to the target")
+	}
+	r.MapOwners(s.component.Owners)
+	return r, nil
 }
 
 // schema reads the schema archive into memory: it holds no rows.

@@ -66,7 +66,10 @@ func protect(cfg *config.Config, clients map[string]*neon.Client, name string, c
 	made := &activities.Component{
 		Name: name, Application: cfg.Application, Site: c.Source.Site(), RPO: c.RPO,
 		ChunkBytes: int64(c.ChunkBytes), Connections: c.Connections, Budget: c.Budget,
-		VerifyAfter: c.Verify.AfterBackup, ScratchSite: c.Verify.Scratch.Site(),
+		VerifyAfter: c.Verify.AfterBackup, ScratchSite: c.Verify.Scratch.Site(), Owners: map[string]string{},
+	}
+	for _, o := range c.Restore.Owners {
+		made.Owners[o.From] = o.To
 	}
 	switch {
 	case c.Source.Neon != nil:

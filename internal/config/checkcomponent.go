@@ -32,6 +32,7 @@ func (d *decoder) checkComponents(c *Config) {
 				d.warn(join(at, "vault"), "the backups lie at the site of the database: what takes one may take both")
 			}
 		}
+		d.checkOwners(join(join(at, "restore"), "owners"), component.Restore.Owners)
 		d.checkVerify(join(at, "verify"), component, c)
 	}
 }
@@ -61,6 +62,19 @@ func (d *decoder) neonSite(at, site string, c *Config) {
 func (d *decoder) postgres(at string, p *Postgres, c *Config) {
 	reference(d, join(at, "site"), "site", p.Site, c.Sites)
 	d.needRef(join(at, "url"), p.URL, "a connection string")
+}
+
+func (d *decoder) checkOwners(at string, owners []OwnerMap) {
+	seen := map[string]bool{}
+	for i, o := range owners {
+		at := fmt.Sprintf("%s[%d]", at, i)
+		d.need(join(at, "from"), o.From, "a role of the source")
+		d.need(join(at, "to"), o.To, "the role of the target that is to own what it owned")
+		if seen[o.From] && o.From != "" {
+			d.bad(join(at, "from"), "this role stands here twice: one owner cannot become two")
+		}
+		seen[o.From] = true
+	}
 }
 
 func (d *decoder) checkVerify(at string, component Component, c *Config) {

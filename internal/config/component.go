@@ -24,8 +24,21 @@ type Component struct {
 	// Connections is how many chunks are read or written at the same time.
 	Connections int `yaml:"connections"`
 	// Budget is how long one backup or verification may take in all.
-	Budget time.Duration `yaml:"budget"`
-	Verify Verify        `yaml:"verify"`
+	Budget  time.Duration `yaml:"budget"`
+	Restore Restore       `yaml:"restore"`
+	Verify  Verify        `yaml:"verify"`
+}
+
+// Restore says what becomes of a component where it is restored.
+type Restore struct {
+	// Owners are roles whose objects keep an owner; without them who restores owns everything.
+	Owners []OwnerMap `yaml:"owners"`
+}
+
+// OwnerMap says which role of a target owns what a role of the source owned, and has its rights.
+type OwnerMap struct {
+	From string `yaml:"from"`
+	To   string `yaml:"to"`
 }
 
 // Source is where a component lives: exactly one of its fields.
