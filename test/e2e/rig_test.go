@@ -58,7 +58,12 @@ func work(path string) error {
 	if err != nil {
 		return err
 	}
-	c, err := assemble.Dial(ctx, cfg, log)
+	end, err := parseDeath(os.Getenv(deathVariable))
+	if err != nil {
+		return err
+	}
+	end.wrap(engine)
+	c, err := end.dial(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
@@ -136,14 +141,17 @@ func newRig(t *testing.T, bytes int64, edit func(string) string) *rig {
 }
 
 // startWorker starts a worker in a process of its own.
-func (r *rig) startWorker() {
+func (r *rig) startWorker() { r.startMortal("") }
+
+// startMortal starts a worker that dies at a moment, see [deathVariable].
+func (r *rig) startMortal(death string) {
 	r.t.Helper()
 	log, err := os.OpenFile(filepath.Join(r.stack.Dir, "worker.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	defer log.Close()
-	r.worker, err = proc.Start(proc.Spec{Name: "worker", Path: os.Args[0], Output: log, Env: append(os.Environ(), workerVariable+"="+r.stack.Config)})
+	r.worker, err = proc.Start(proc.Spec{Name: "worker", Path: os.Args[0], Output: log, Env: append(os.Environ(), workerVariable+"="+r.stack.Config, deathVariable+"="+death)})
 	if err != nil {
 		r.t.Fatal(err)
 	}
