@@ -41,7 +41,7 @@ func vault(ctx context.Context, name string, v config.Vault) (activities.Vault, 
 func s3Store(ctx context.Context, v config.Vault) (store.Store, error) {
 	cfg := s3.Config{
 		Bucket: v.S3.Bucket, Region: v.S3.Region, Endpoint: v.S3.Endpoint, PathStyle: v.S3.PathStyle, Prefix: v.S3.Prefix,
-		LockMode: s3.LockMode(v.Lock.Mode), Checksum: s3.Checksum(v.S3.Checksum), StorageClass: v.S3.StorageClass, KMSKey: v.S3.SSE.KMSKey,
+		LockMode: s3.LockMode(v.Lock.Mode), Checksum: s3.Checksum(v.S3.Checksum), StorageClass: v.S3.StorageClass, KMSKey: v.S3.SSE.KMSKey, BucketKey: v.S3.SSE.BucketKey,
 	}
 	if v.S3.SSE.Mode != config.SSENone {
 		cfg.Encryption = string(v.S3.SSE.Mode)
@@ -68,7 +68,9 @@ func staticKeys(access, secretKey secret.Ref) aws.CredentialsProvider {
 }
 
 func gcsStore(ctx context.Context, v config.Vault) (store.Store, error) {
-	cfg := gcs.Config{Bucket: v.GCS.Bucket, Prefix: v.GCS.Prefix, Endpoint: v.GCS.Endpoint, LockMode: gcsLock(v.Lock.Mode)}
+	cfg := gcs.Config{Bucket: v.GCS.Bucket, Prefix: v.GCS.Prefix, Endpoint: v.GCS.Endpoint, LockMode: gcsLock(v.Lock.Mode),
+		StorageClass: v.GCS.StorageClass, KMSKey: v.GCS.KMSKey,
+	}
 	if !v.GCS.Credentials.IsZero() {
 		key, err := v.GCS.Credentials.Resolve()
 		if err != nil {

@@ -1,5 +1,7 @@
 package config
 
+import "strings"
+
 func (d *decoder) checkVaults(c *Config) {
 	if len(c.Vaults) == 0 {
 		d.bad("vaults", "at least one vault is needed, or there is no place for backups")
@@ -21,6 +23,9 @@ func (d *decoder) checkVaults(c *Config) {
 			d.need(join(at, "bucket"), v.GCS.Bucket, "the bucket's name")
 			if v.GCS.Endpoint != "" {
 				d.url(join(at, "endpoint"), v.GCS.Endpoint)
+			}
+			if v.GCS.KMSKey != "" && !strings.HasPrefix(v.GCS.KMSKey, "projects/") {
+				d.bad(join(at, "kms_key"), "it is a resource name: projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY")
 			}
 		case v.Dir != nil:
 			d.need(join(join(at, "dir"), "path"), string(v.Dir.Path), "the path of a directory")
@@ -50,7 +55,16 @@ func (d *decoder) checkS3(at string, s *S3) {
 	if s.SSE.KMSKey != "" && s.SSE.Mode != SSEKMS {
 		d.bad(join(join(at, "sse"), "kms_key"), "a key is used with mode \"aws:kms\" only")
 	}
+	if s.SSE.BucketKey && s.SSE.Mode != SSEKMS {
+		d.bad(join(join(at, "sse"), "bucket_key"), "a bucket key is used with mode \"aws:kms\" only")
+	}
+	if thawed[s.StorageClass] {
+		d.warn(join(at, "storage_class"), "objects of class %s have to be thawed for hours before they can be read: verification fails, and so does every recovery time", s.StorageClass)
+	}
 }
+
+// thawed are the classes from which nothing can be read at once.
+var thawed = map[string]bool{"GLACIER": true, "DEEP_ARCHIVE": true}
 
 func (d *decoder) checkLock(at string, v Vault) {
 	if v.Dir != nil && v.Lock.Mode != LockNone {

@@ -60,6 +60,9 @@ type SSE struct {
 	Mode SSEMode `yaml:"mode"`
 	// KMSKey is a key's id or ARN, for SSEKMS; empty is the account's default key.
 	KMSKey string `yaml:"kms_key"`
+	// BucketKey asks S3 for a key of the bucket, for SSEKMS: far fewer calls of KMS, which cost money and are
+	// throttled.
+	BucketKey bool `yaml:"bucket_key"`
 }
 
 // GCS is a bucket of Google Cloud Storage.
@@ -70,6 +73,11 @@ type GCS struct {
 	Endpoint string `yaml:"endpoint"`
 	// Credentials is a service account's key as JSON; zero means the SDK's default chain.
 	Credentials secret.Ref `yaml:"credentials"`
+	// StorageClass is Google's name; empty is the bucket's default.
+	StorageClass string `yaml:"storage_class"`
+	// KMSKey is the resource name of a Cloud KMS key to encrypt with, besides our own encryption; empty is
+	// the bucket's default.
+	KMSKey string `yaml:"kms_key"`
 }
 
 // Dir is a directory. It locks nothing: whoever may write there may also delete.

@@ -14,7 +14,8 @@
 // It differs from Amazon's S3 in ways that matter to a test: a key cannot be both an object and the
 // folder of another one ("a" and "a/b"); a name behind a delete marker stays taken for create-only writes;
 // in a bucket without versioning the version "null" is not known; a listing repeats an entry at the border
-// of two pages, and lists delete markers apart from versions; there is no server-side encryption, and
+// of two pages, and lists delete markers apart from versions; HEAD does not tell the lock of a version that
+// is not the newest (GET ?retention does); there is no server-side encryption, and
 // storage classes mean nothing.
 package s3
 

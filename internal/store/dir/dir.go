@@ -44,13 +44,15 @@ type Store struct {
 	root *os.Root // nothing outside is reachable through it, not even by symbolic links
 
 	committing sync.Mutex // the lock file keeps processes apart, not goroutines
-	lock       *os.File
+	preparing  sync.Mutex // holds lock
+	lock       *os.File   // nil while nothing can be written
 }
 
 var _ store.Store = (*Store)(nil)
 
 // Open opens the store in the directory, which must exist: a share that is not mounted must be noticed,
-// not filled in. Close gives its file handles back.
+// not filled in. One that cannot be written to can still be read: a backup on a read-only medium is one.
+// Close gives its file handles back.
 func Open(path string) (*Store, error) {
 	s := &Store{path: path}
 	root, err := os.OpenRoot(path)
@@ -62,13 +64,25 @@ func Open(path string) (*Store, error) {
 		return nil, f
 	}
 	s.root = root
-	if err := s.prepare(); err != nil {
+	err = s.writable()
+	if err != nil && !errors.Is(err, syscall.EROFS) && !errors.Is(err, fs.ErrPermission) {
 		root.Close()
 		return nil, failure("configure", path, err)
 	}
 	return s, nil
 }
 
+// writable prepares the directory if that has not been possible yet, and says why it is not.
+func (s *Store) writable() error {
+	s.preparing.Lock()
+	defer s.preparing.Unlock()
+	if s.lock != nil {
+		return nil
+	}
+	return s.prepare()
+}
+
+// prepare makes what the store needs of its own.
 func (s *Store) prepare() error {
 	for _, d := range []string{incoming, records} {
 		if err := s.root.MkdirAll(d, 0o700); err != nil {
@@ -82,8 +96,12 @@ func (s *Store) prepare() error {
 	if err != nil {
 		return err
 	}
+	if err := s.sweep(); err != nil {
+		lock.Close()
+		return err
+	}
 	s.lock = lock
-	return s.sweep()
+	return nil
 }
 
 // sweep removes what writers left that died long ago.
@@ -105,7 +123,12 @@ func (s *Store) sweep() error {
 }
 
 // Close releases the directory. The store cannot be used afterwards.
-func (s *Store) Close() error { return errors.Join(s.lock.Close(), s.root.Close()) }
+func (s *Store) Close() error {
+	if s.lock == nil {
+		return s.root.Close()
+	}
+	return errors.Join(s.lock.Close(), s.root.Close())
+}
 
 // Location implements [store.Store].
 func (s *Store) Location() string { return "dir://" + s.path }
@@ -115,7 +138,7 @@ func (s *Store) Inspect(ctx context.Context) (store.Properties, error) {
 	if err := ctx.Err(); err != nil {
 		return store.Properties{}, failure("inspect", "", err)
 	}
-	if _, err := s.root.Stat(lockFile); err != nil {
+	if _, err := s.root.Stat("."); err != nil {
 		return store.Properties{}, failure("inspect", "", err)
 	}
 	return store.Properties{Unverified: []string{
@@ -126,6 +149,9 @@ func (s *Store) Inspect(ctx context.Context) (store.Properties, error) {
 
 // exclusively runs what must see a directory that nobody else is changing. Everything slow belongs before.
 func (s *Store) exclusively(ctx context.Context, do func() error) error {
+	if err := s.writable(); err != nil {
+		return err
+	}
 	s.committing.Lock()
 	defer s.committing.Unlock()
 	wait := time.NewTicker(2 * time.Millisecond)

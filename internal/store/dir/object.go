@@ -30,6 +30,9 @@ func (s *Store) Create(ctx context.Context, key string, body []byte, opt store.C
 	if _, err := s.root.Lstat(key); err == nil {
 		return store.Object{}, failure("create", key, fs.ErrExist)
 	}
+	if err := s.writable(); err != nil {
+		return store.Object{}, failure("create", key, err)
+	}
 	sum := sha256.Sum256(body)
 	r := record{
 		Key: key, SHA256: hex.EncodeToString(sum[:]), Size: int64(len(body)), Modified: time.Now().UTC(),

@@ -5,11 +5,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -29,6 +31,7 @@ type Proxy struct {
 	server *httptest.Server
 	plain  http.Handler
 	client http.RoundTripper
+	end    context.CancelFunc // ends what hangs
 
 	mu       sync.Mutex
 	rules    []*proxyRule
@@ -58,7 +61,11 @@ func NewProxy(target string) (*Proxy, error) {
 			r.Out.Host = r.In.Host
 		},
 	}
-	p.server = httptest.NewServer(p)
+	ctx, end := context.WithCancel(context.Background())
+	p.end = end
+	p.server = httptest.NewUnstartedServer(p)
+	p.server.Config.BaseContext = func(net.Listener) context.Context { return ctx }
+	p.server.Start()
 	return p, nil
 }
 
@@ -67,6 +74,7 @@ func (p *Proxy) URL() string { return p.server.URL }
 
 // Close ends the proxy and its connections.
 func (p *Proxy) Close() {
+	p.end()
 	p.server.CloseClientConnections()
 	p.server.Close()
 }
@@ -190,6 +198,33 @@ func Partial(n int) Behavior {
 	})
 }
 
+// Stall passes half of the answer's body on and then nothing more, until the client gives up or d is over.
+func Stall(d time.Duration) Behavior {
+	return func(w http.ResponseWriter, r *http.Request, forward func() (*http.Response, []byte, error)) {
+		answered(func(w http.ResponseWriter, body []byte) {
+			_, _ = w.Write(body[:len(body)/2])
+			_ = http.NewResponseController(w).Flush()
+			Hang(d)(w, r, nil)
+		})(w, r, forward)
+	}
+}
+
+// Shorten leaves the last n bytes of the answer's body out, as if there were no more.
+func Shorten(n int) Behavior {
+	return func(w http.ResponseWriter, r *http.Request, forward func() (*http.Response, []byte, error)) {
+		answer, body, err := forward()
+		if err != nil {
+			reset(w)
+			return
+		}
+		maps.Copy(w.Header(), answer.Header)
+		body = body[:max(0, len(body)-n)]
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		w.WriteHeader(answer.StatusCode)
+		_, _ = w.Write(body)
+	}
+}
+
 // Slow passes the answer's body on in pieces with a pause before each.
 func Slow(piece int, pause time.Duration) Behavior {
 	return answered(func(w http.ResponseWriter, body []byte) {
@@ -223,9 +258,7 @@ func answered(send func(http.ResponseWriter, []byte)) Behavior {
 			reset(w)
 			return
 		}
-		for name, values := range answer.Header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), answer.Header)
 		w.WriteHeader(answer.StatusCode)
 		send(w, body)
 	}

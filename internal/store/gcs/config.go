@@ -64,6 +64,9 @@ type Config struct {
 	Attempts int
 	// Backoff is the longest pause between two attempts, 5 seconds when zero.
 	Backoff time.Duration
+	// Silence is how long nothing may come before a request is given up, 2 minutes when zero. A body gets
+	// more, by its size.
+	Silence time.Duration
 }
 
 // Store is a bucket. It is safe for use by many goroutines.
@@ -139,6 +142,9 @@ func (c *Config) validate() error {
 	}
 	if c.Backoff == 0 {
 		c.Backoff = 5 * time.Second
+	}
+	if c.Silence == 0 {
+		c.Silence = 2 * time.Minute
 	}
 	return nil
 }

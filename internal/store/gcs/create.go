@@ -70,7 +70,7 @@ type write struct {
 
 // put is one attempt, in one request.
 func (s *Store) put(ctx context.Context, key string, body []byte, w write, opt store.CreateOptions) (*storage.ObjectAttrs, error) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := s.within(ctx, len(body))
 	defer cancel() // gives up the request when not all of the body could be handed over
 	out := s.bucket.Object(s.cfg.Prefix + key).If(storage.Conditions{DoesNotExist: true}).
 		Retryer(storage.WithPolicy(storage.RetryNever)).NewWriter(ctx)
@@ -87,10 +87,10 @@ func (s *Store) put(ctx context.Context, key string, body []byte, w write, opt s
 		out.Retention = &storage.ObjectRetention{Mode: s.cfg.LockMode.retention(), RetainUntil: wholeSecond(opt.RetainUntil)}
 	}
 	if _, err := out.Write(body); err != nil {
-		return nil, err
+		return nil, because(ctx, err)
 	}
 	if err := out.Close(); err != nil {
-		return nil, err
+		return nil, because(ctx, err)
 	}
 	return out.Attrs(), nil
 }

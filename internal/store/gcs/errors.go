@@ -33,6 +33,8 @@ func (s *Store) judge(err error) (kind error, hint string) {
 		certificate *tls.CertificateVerificationError
 	)
 	switch {
+	case errors.Is(err, errSilent):
+		return store.ErrUnavailable, "it did not answer, or too slowly: look at the network between here and " + s.Location()
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return store.ErrUnavailable, ""
 	case errors.Is(err, storage.ErrBucketNotExist):

@@ -26,6 +26,8 @@ func (s *Store) Extend(ctx context.Context, key, version string, until time.Time
 		return nil
 	}
 	until = wholeSecond(until)
+	ctx, cancel := s.within(ctx, 0)
+	defer cancel()
 	if o, _ := s.object(key, present); !until.After(o.RetainUntil) {
 		return nil
 	}
@@ -43,7 +45,7 @@ func (s *Store) Extend(ctx context.Context, key, version string, until time.Time
 		Retention: &storage.ObjectRetention{Mode: mode, RetainUntil: until},
 	})
 	if err != nil {
-		failed := s.failure("extend", key, err)
+		failed := s.failure("extend", key, because(ctx, err))
 		if !errors.Is(failed, store.ErrExists) {
 			return failed
 		}
@@ -51,7 +53,7 @@ func (s *Store) Extend(ctx context.Context, key, version string, until time.Time
 	}
 	now, err := pinned.Attrs(ctx)
 	if err != nil {
-		return s.failure("extend", key, err)
+		return s.failure("extend", key, because(ctx, err))
 	}
 	if o, _ := s.object(key, now); o.RetainUntil.Before(until) {
 		return &store.Error{Op: "extend", Key: key, Kind: store.ErrUnavailable,
@@ -62,6 +64,8 @@ func (s *Store) Extend(ctx context.Context, key, version string, until time.Time
 
 // Inspect implements [store.Store].
 func (s *Store) Inspect(ctx context.Context) (store.Properties, error) {
+	ctx, cancel := s.within(ctx, 0)
+	defer cancel()
 	a, err := s.bucket.Attrs(ctx)
 	var answer *googleapi.Error
 	if errors.As(err, &answer) && answer.Code == http.StatusForbidden {
@@ -71,7 +75,7 @@ func (s *Store) Inspect(ctx context.Context) (store.Properties, error) {
 		}}, nil
 	}
 	if err != nil {
-		failed := s.failure("inspect", "", err)
+		failed := s.failure("inspect", "", because(ctx, err))
 		if errors.Is(failed, store.ErrNotFound) {
 			failed.Kind, failed.Hint = store.ErrDenied, s.noBucket()
 		}

@@ -27,13 +27,16 @@ func (s *Store) Open(ctx context.Context, key, version string) (io.ReadCloser, s
 	if err != nil {
 		return nil, store.Object{}, err
 	}
+	ctx, heard, stop := s.watch(ctx)
 	r, err := s.bucket.Object(attrs.Name).Generation(attrs.Generation).NewReader(ctx)
 	if err != nil {
+		err = because(ctx, err)
+		stop()
 		return nil, store.Object{}, s.failure("open", key, err)
 	}
 	o, _ := s.object(key, attrs)
 	failed := func(err error) error { return s.failure("open", key, err) }
-	return store.Verify(r, o, failed), o, nil
+	return store.Verify(&heeded{r, ctx, heard, stop}, o, failed), o, nil
 }
 
 // Stat implements [store.Store].
@@ -59,11 +62,13 @@ func (s *Store) attrs(ctx context.Context, op, key, version string) (*storage.Ob
 		}
 		handle = handle.Generation(generation)
 	}
+	ctx, cancel := s.within(ctx, 0)
+	defer cancel()
 	attrs, err := handle.Attrs(ctx)
 	if err == nil {
 		return attrs, nil
 	}
-	failed := s.failure(op, key, err)
+	failed := s.failure(op, key, because(ctx, err))
 	if errors.Is(failed, store.ErrNotFound) {
 		// The same answer stands for a missing object and a missing bucket.
 		if _, err := s.bucket.Attrs(ctx); errors.Is(err, storage.ErrBucketNotExist) {
@@ -163,13 +168,16 @@ func (s *Store) list(ctx context.Context, prefix string, query *storage.Query) i
 			return
 		}
 		query.Prefix, query.Projection = s.cfg.Prefix+prefix, storage.ProjectionNoACL
+		ctx, heard, stop := s.watch(ctx)
+		defer stop()
 		for it := s.bucket.Objects(ctx, query); ; {
+			heard() // what the caller did with the last one took time, too
 			a, err := it.Next()
 			if errors.Is(err, iterator.Done) {
 				return
 			}
 			if err != nil {
-				yield(nil, s.failure("list", prefix, err))
+				yield(nil, s.failure("list", prefix, because(ctx, err)))
 				return
 			}
 			if !yield(a, nil) {

@@ -75,6 +75,8 @@ type Config struct {
 	// Encryption at the server, on top of ours: "", "AES256" or "aws:kms" with KMSKey.
 	Encryption string
 	KMSKey     string
+	// BucketKey lets the server derive keys from one of the bucket, for "aws:kms".
+	BucketKey bool
 
 	// Attempts of one request including the first, 5 when zero.
 	Attempts int
@@ -166,6 +168,9 @@ func (c *Config) validate() error {
 	case "", types.ServerSideEncryptionAes256:
 		if c.KMSKey != "" {
 			return wrong("a KMS key needs the encryption aws:kms")
+		}
+		if c.BucketKey {
+			return wrong("a bucket key needs the encryption aws:kms")
 		}
 	case types.ServerSideEncryptionAwsKms:
 	default:

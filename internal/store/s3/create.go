@@ -90,6 +90,9 @@ func (s *Store) putInput(key string, body []byte, sum [sha256.Size]byte, w write
 	if s.cfg.KMSKey != "" {
 		in.SSEKMSKeyId = aws.String(s.cfg.KMSKey)
 	}
+	if s.cfg.BucketKey {
+		in.BucketKeyEnabled = aws.Bool(true)
+	}
 	if s.cfg.Checksum == ChecksumSHA256 {
 		in.ChecksumSHA256 = aws.String(base64.StdEncoding.EncodeToString(sum[:]))
 	} else {

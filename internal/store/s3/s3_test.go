@@ -133,7 +133,8 @@ func intruded(t *testing.T, srv *devs3.Server, cfg s3.Config) storetest.Intruded
 				t.Fatal(err)
 			}
 		},
-		Markers: true,
+		Markers:       true,
+		ExtendsHidden: true,
 	}
 }
 

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -22,12 +23,16 @@ type Intruded struct {
 	// Retakes says that a hidden name can be taken again, as with Amazon. Where it stays taken the
 	// answer must be that the object exists.
 	Retakes bool
+	// ExtendsHidden says that the server lengthens the lock of a version that is not current, and ShowsHidden
+	// that it tells of it when the version is described. Stand-ins that do not leave that unproven.
+	ExtendsHidden, ShowsHidden bool
 }
 
 // RunIntruded tests that a version stays what it was whatever happens to its name.
 func RunIntruded(t *testing.T, open func(t *testing.T) Intruded) {
 	t.Run("overwritten", func(t *testing.T) { overwritten(t, open(t)) })
 	t.Run("hidden", func(t *testing.T) { hidden(t, open(t)) })
+	t.Run("hidden under a lock", func(t *testing.T) { hiddenUnderLock(t, open(t)) })
 	t.Run("corrupt", func(t *testing.T) { corrupt(t, open(t)) })
 }
 
@@ -93,6 +98,44 @@ func hidden(t *testing.T, in Intruded) {
 	all := versions(t, s, key)
 	if first.Version == second.Version || all[0].Version != first.Version || all[len(all)-1].Version != second.Version {
 		t.Errorf("the versions are %+v, want %s first and %s last", all, first.Version, second.Version)
+	}
+}
+
+// hiddenUnderLock is a delete marker over a locked name: the lock keeps the version and not the name. The
+// version stays readable, its lock can be lengthened, and it is listed before whatever came later.
+func hiddenUnderLock(t *testing.T, in Intruded) {
+	s, key := in.Store, "v1/db/backups/one/manifest.json"
+	until := soon(time.Hour)
+	first := create(t, s, key, []byte("genuine"), store.CreateOptions{RetainUntil: until})
+	in.Hide(t, key)
+	in.Overwrite(t, key, []byte("forged"))
+	in.Hide(t, key)
+
+	if in.ExtendsHidden {
+		until = until.Add(24 * time.Hour)
+	}
+	// It reads back what it set, so it fails where the lock is not as long.
+	if err := s.Extend(t.Context(), key, first.Version, until); err != nil {
+		t.Fatal(err)
+	}
+	if got, o := read(t, s, key, first.Version); string(got) != "genuine" || o.Version != first.Version {
+		t.Errorf("the locked version %s holds %q", o.Version, got)
+	}
+	if stat, err := s.Stat(t.Context(), key, first.Version); err != nil || in.ShowsHidden && !stat.RetainUntil.Equal(until) {
+		t.Errorf("the version is locked until %s, want %s: %v", stat.RetainUntil, until, err)
+	}
+	_, err := s.Stat(t.Context(), key, "")
+	failed(t, err, store.ErrNotFound, "stat", key)
+	err = s.Extend(t.Context(), key, "", until)
+	failed(t, err, store.ErrNotFound, "extend", key)
+	var objects []string
+	for _, o := range versions(t, s, key) {
+		if !o.DeleteMarker {
+			objects = append(objects, o.Version)
+		}
+	}
+	if len(objects) != 2 || objects[0] != first.Version {
+		t.Errorf("the objects are %q, want two with %s first", objects, first.Version)
 	}
 }
 
