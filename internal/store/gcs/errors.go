@@ -31,6 +31,7 @@ func (s *Store) judge(err error) (kind error, hint string) {
 		answer      *googleapi.Error
 		token       *auth.Error
 		certificate *tls.CertificateVerificationError
+		record      tls.RecordHeaderError
 	)
 	switch {
 	case errors.Is(err, errSilent):
@@ -50,6 +51,8 @@ func (s *Store) judge(err error) (kind error, hint string) {
 		return s.judgeAnswer(answer)
 	case errors.As(err, &certificate):
 		return store.ErrDenied, "the server's certificate is not trusted: check the endpoint and the system's certificates"
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
+		return store.ErrInvalid, "the server does not speak TLS: the endpoint begins with http://, or it is another server's"
 	// The client has no type for it.
 	case strings.Contains(err.Error(), "bad CRC on read"):
 		return store.ErrCorrupt, "read the copy in another vault"
@@ -78,7 +81,7 @@ func (s *Store) judgeAnswer(answer *googleapi.Error) (kind error, hint string) {
 	case code == http.StatusConflict, code == http.StatusRequestTimeout, code == http.StatusTooManyRequests, code >= 500:
 		return store.ErrUnavailable, ""
 	}
-	return store.ErrInvalid, ""
+	return store.ErrInvalid, "the server takes such a request from nobody: check the endpoint (https or http) and the vault's settings"
 }
 
 func (s *Store) noBucket() string {

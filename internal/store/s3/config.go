@@ -208,9 +208,18 @@ func (c *Config) retryer() aws.Retryer {
 		o.MaxAttempts = c.Attempts
 		o.MaxBackoff = c.Backoff
 		o.RateLimiter = ratelimit.None
+		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(hopeless)}, o.Retryables...)
 	})
 	// 409 answers a write that met another write of the same key: the next attempt gets a clear answer.
 	return retry.AddWithErrorCodes(r, "ConditionalRequestConflict", "OperationAborted", "BadDigest", "XAmzContentSHA256Mismatch")
+}
+
+// hopeless are the errors of connections that no further attempt mends, which the SDK takes for any other's.
+func hopeless(err error) aws.Ternary {
+	if codeOf(err) == "" && unanswerable(err).kind != store.ErrUnavailable {
+		return aws.FalseTernary
+	}
+	return aws.UnknownTernary
 }
 
 // Location implements [store.Store].

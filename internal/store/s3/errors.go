@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/aws/smithy-go"
@@ -23,6 +25,9 @@ type verdict struct {
 const (
 	checkRights = "check the credentials and their rights in the bucket"
 	makeRoom    = "make room or raise the quota"
+	otherRegion = "the bucket is in another region: correct the region"
+	refused     = "the server takes such a request from nobody: check the endpoint (https or http), the region and the vault's settings"
+	noLocks     = "Object Lock is off in this bucket, and can only be chosen when a bucket is made: make another one, or set the vault's lock mode to none"
 )
 
 // byCode is what servers say and what it means here. Codes come first: a status is shared by many.
@@ -46,8 +51,8 @@ var byCode = map[string]verdict{
 	"KMS.DisabledException": {store.ErrDenied, "the bucket's KMS key is disabled"},
 	"KMS.NotFoundException": {store.ErrDenied, "the bucket's KMS key is gone"},
 
-	"PermanentRedirect":            {store.ErrInvalid, "the bucket is in another region: correct the region"},
-	"AuthorizationHeaderMalformed": {store.ErrInvalid, "the bucket is in another region: correct the region"},
+	"PermanentRedirect":            {store.ErrInvalid, otherRegion},
+	"AuthorizationHeaderMalformed": {store.ErrInvalid, otherRegion},
 
 	"QuotaExceeded":                  {store.ErrFull, makeRoom},
 	"InsufficientStorage":            {store.ErrFull, makeRoom},
@@ -62,7 +67,7 @@ var byCode = map[string]verdict{
 }
 
 var byStatus = map[int]verdict{
-	http.StatusMovedPermanently:    {store.ErrInvalid, "the bucket is in another region: correct the region"},
+	http.StatusMovedPermanently:    {store.ErrInvalid, otherRegion},
 	http.StatusUnauthorized:        {store.ErrDenied, checkRights},
 	http.StatusForbidden:           {store.ErrDenied, checkRights},
 	http.StatusNotFound:            {store.ErrNotFound, ""},
@@ -104,28 +109,36 @@ func (s *Store) judge(err error) verdict {
 	if v, ok := byCode[code]; ok {
 		return v
 	}
-	if code == "InvalidArgument" && invalidVersion(err) {
+	if strings.HasPrefix(code, "InvalidRe") && says(err, "object lock", "objectlock") {
+		return verdict{store.ErrInvalid, noLocks}
+	}
+	if code == "InvalidArgument" && says(err, "version id") {
 		// An id that this server cannot have given is one it does not have.
 		return verdict{store.ErrNotFound, "the version id is not one of this server's"}
 	}
 	var answer *smithyhttp.ResponseError
-	if errors.As(err, &answer) {
+	// The SDK makes an answer with status 0 of a request that got none.
+	if errors.As(err, &answer) && answer.HTTPStatusCode() != 0 {
 		status := answer.HTTPStatusCode()
 		if v, ok := byStatus[status]; ok {
 			return v
 		}
 		if status >= 400 && status < 500 {
-			return verdict{kind: store.ErrInvalid}
+			return verdict{store.ErrInvalid, refused}
 		}
 		return verdict{kind: store.ErrUnavailable}
 	}
 	return unanswerable(err)
 }
 
-// invalidVersion recognises the one argument that callers do not choose: ids come from other vaults, too.
-func invalidVersion(err error) bool {
+// says looks for words in a message whose code alone is shared by too much.
+func says(err error, any ...string) bool {
 	var api smithy.APIError
-	return errors.As(err, &api) && strings.Contains(strings.ToLower(api.ErrorMessage()), "version id")
+	if !errors.As(err, &api) {
+		return false
+	}
+	message := strings.ToLower(api.ErrorMessage())
+	return slices.ContainsFunc(any, func(words string) bool { return strings.Contains(message, words) })
 }
 
 // unanswerable is for requests that got no answer: most may get one later, these will not.
@@ -133,9 +146,16 @@ func unanswerable(err error) verdict {
 	var (
 		certificate *tls.CertificateVerificationError
 		unknown     x509.UnknownAuthorityError
+		record      tls.RecordHeaderError
 		address     *url.Error
+		name        *net.DNSError
 	)
 	switch {
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
+		return verdict{store.ErrInvalid, "the server does not speak TLS: the endpoint begins with http://, or it is another server's"}
+	case errors.As(err, &name) && name.IsNotFound:
+		// A name server may be wrong for a while, so this is waited for.
+		return verdict{store.ErrUnavailable, "nobody knows the host " + name.Name + ": check the endpoint and the name server"}
 	case errors.As(err, &certificate), errors.As(err, &unknown):
 		return verdict{store.ErrDenied, "the server's certificate is not trusted: check the endpoint and the system's certificates"}
 	case errors.As(err, &address) && address.Op == "parse":

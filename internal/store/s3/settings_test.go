@@ -4,6 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,6 +68,41 @@ func TestDenied(t *testing.T) {
 				return
 			}
 			check("inspect", err)
+		})
+	}
+}
+
+// What is wrong with a setting is said once, with a hint, and is not tried again.
+func TestWrongSettings(t *testing.T) {
+	srv := server(t)
+	good := config(t, srv, locked)
+	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(secure.Close)
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // it sees what this test provokes
+	for name, c := range map[string]struct {
+		change func(*s3.Config)
+		kind   error
+		hint   string
+	}{
+		"another region": {func(c *s3.Config) { c.Region = "eu-north-1" }, store.ErrInvalid, "another region"},
+		"TLS where there is none": {func(c *s3.Config) {
+			c.Endpoint = strings.Replace(c.Endpoint, "http://", "https://", 1)
+		}, store.ErrInvalid, "does not speak TLS"},
+		"no TLS where it is needed":   {func(c *s3.Config) { c.Endpoint = strings.Replace(secure.URL, "https://", "http://", 1) }, store.ErrInvalid, "https or http"},
+		"a certificate of nobody":     {func(c *s3.Config) { c.Endpoint = secure.URL }, store.ErrDenied, "not trusted"},
+		"a bucket without ObjectLock": {func(c *s3.Config) { c.Bucket = config(t, srv, devs3.Bucket{Versioning: true}).Bucket }, store.ErrInvalid, "Object Lock is off"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := good
+			c.change(&cfg)
+			cfg.Attempts, cfg.Backoff = 2, 10*time.Millisecond // a second attempt would be noticed
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			_, err := opened(t, cfg).Create(ctx, "k", []byte("x"), store.CreateOptions{RetainUntil: time.Now().Add(time.Hour)})
+			var e *store.Error
+			if !errors.As(err, &e) || e.Kind != c.kind || !strings.Contains(e.Hint, c.hint) {
+				t.Errorf("got %v, want the hint %q", err, c.hint)
+			}
 		})
 	}
 }
