@@ -32,7 +32,7 @@ var (
 			"before activity ^CopyChunks$",
 			// A chunk that was read and not stored, stored and not noted, noted and not told.
 			"before create /c00003.0000$", "after create /c00003.0000$", "before create /c00003.work$", "after create /c00003.work$",
-			"after activity ^CopyChunks$", "after activity ^CopyChunks$ 3", "before create /c0000..0000$ 2",
+			"after activity ^CopyChunks$", "after activity ^CopyChunks$ 2", "before create /c000...0000$",
 		},
 		around("RemoveSnapshot"),
 		[]string{
@@ -40,27 +40,40 @@ var (
 			"before activity ^LockBackup$", "before extend /manifest.json$", "after extend / 9", "after activity ^LockBackup$",
 		},
 	)
-	restoreDeaths = slices.Concat(
+	restoreDeaths = slices.Concat(around("DescribeComponent", "FindBackup"), fillDeaths)
+	fillDeaths    = slices.Concat(
 		around("OpenTarget", "CreateTables"),
-		[]string{"before activity ^LoadChunks$", "before open /c0000[0-9].0000$ 2", "after open /c000[01][0-9].0000$ 3", "after activity ^LoadChunks$", "after activity ^LoadChunks$ 3"},
+		[]string{"before activity ^LoadChunks$", "before open /c0000[0-9].0000$ 2", "after open /c000[01][0-9].0000$ 3", "after activity ^LoadChunks$", "after activity ^LoadChunks$ 2"},
 		around("CreateConstraints", "CompareTarget"),
 	)
 	verifyDeaths = slices.Concat(
-		around("DescribeComponent", "FindBackup"), restoreDeaths, around("SmokeTarget", "DropTarget"),
+		restoreDeaths, around("SmokeTarget", "DropTarget"),
 		[]string{"before activity ^RecordVerified$", "before create /verified/", "after create /verified/", "after activity ^RecordVerified$"},
 	)
 )
 
-// killEverywhere lets workers die at all of these moments.
-func (r *rig) killEverywhere(t *testing.T) {
-	var backup workflows.BackupResult
-	if !t.Run("backup", func(t *testing.T) { backup = r.killBackup(t, backupDeaths) }) {
-		return
+// The next three let workers die at all of these moments, one death after the other in the same execution.
+// Each takes minutes for every five deaths, as half a minute passes before a dead worker is noticed: they
+// are for LIFEBOAT_CHAOS=full, and do nothing otherwise. TestChaosKillAtRandom is their sample.
+
+func TestChaosKillBackup(t *testing.T) {
+	if full() {
+		chaosRig(t).killBackup(t, backupDeaths)
 	}
-	t.Run("verify", func(t *testing.T) { r.killVerify(t, backup, verifyDeaths) })
-	t.Run("restore", func(t *testing.T) {
-		r.killRestore(t, backup, slices.Concat(around("DescribeComponent", "FindBackup"), restoreDeaths))
-	})
+}
+
+func TestChaosKillVerify(t *testing.T) {
+	if full() {
+		r := chaosRig(t)
+		r.killVerify(t, r.backup(), verifyDeaths)
+	}
+}
+
+func TestChaosKillRestore(t *testing.T) {
+	if full() {
+		r := chaosRig(t)
+		r.killRestore(t, r.backup(), restoreDeaths)
+	}
 }
 
 // tally is the progress of chunks, as two independent witnesses tell it: the server's log and the vault or the target.
