@@ -36,8 +36,19 @@ const (
 	TypeUnexpected    = "Unexpected"
 )
 
-// hinted makes an error that no retry can mend. The hint is part of the message, and stands alone in the
-// details for records and alerts.
+// final makes an error that no retry can mend. What caused it is in the message; as a cause of its own it would
+// stand in the Temporal UI and in a terminal a second time. The hint stands alone in the details, for
+// records and alerts.
+func final(kind, message, hint string) error {
+	return temporal.NewApplicationErrorWithOptions(message, kind, temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{hint}})
+}
+
+// passing makes an error that is waited for.
+func passing(message string) error {
+	return temporal.NewApplicationErrorWithOptions(message, TypeUnavailable, temporal.ApplicationErrorOptions{})
+}
+
+// hinted makes an error that no retry can mend. The hint is part of the message.
 func hinted(kind string, cause error, hint, format string, args ...any) error {
 	message := fmt.Sprintf(format, args...)
 	if cause != nil {
@@ -46,17 +57,13 @@ func hinted(kind string, cause error, hint, format string, args ...any) error {
 	if hint != "" {
 		message += " (" + hint + ")"
 	}
-	return temporal.NewApplicationErrorWithOptions(message, kind, temporal.ApplicationErrorOptions{
-		NonRetryable: true, Cause: cause, Details: []any{hint},
-	})
+	return final(kind, message, hint)
 }
 
 // Final makes a failure of a collaborator one that no retry can mend, for packages that know the
 // collaborator. The cause's text is taken as it is.
 func Final(kind string, cause error, hint string) error {
-	return temporal.NewApplicationErrorWithOptions(cause.Error(), kind, temporal.ApplicationErrorOptions{
-		NonRetryable: true, Cause: cause, Details: []any{hint},
-	})
+	return final(kind, cause.Error(), hint)
 }
 
 // InvalidInput says that a request can never be right.
@@ -120,11 +127,9 @@ func fromStore(err error, doing string) error {
 	case errors.Is(err, store.ErrInvalid):
 		kind = TypeInvalidInput
 	default:
-		return temporal.NewApplicationErrorWithOptions(doing+": "+err.Error(), TypeUnavailable, temporal.ApplicationErrorOptions{Cause: err})
+		return passing(doing + ": " + err.Error())
 	}
-	return temporal.NewApplicationErrorWithOptions(doing+": "+err.Error(), kind, temporal.ApplicationErrorOptions{
-		NonRetryable: true, Cause: err, Details: []any{failed.Hint},
-	})
+	return final(kind, doing+": "+err.Error(), failed.Hint)
 }
 
 // classify gives a collaborator's failure its type, and says what was being done. What retrying mends stays
@@ -144,7 +149,7 @@ func classify(err error, doing string) error {
 	case errors.As(err, &stored):
 		return fromStore(err, doing)
 	case postgres.Retryable(err):
-		return temporal.NewApplicationErrorWithOptions(doing+": "+err.Error(), TypeUnavailable, temporal.ApplicationErrorOptions{Cause: err})
+		return passing(doing + ": " + err.Error())
 	}
 	for sentinel, kind := range map[error]string{
 		postgres.ErrPermission: TypePermission, postgres.ErrVersion: TypeVersion, postgres.ErrNotEmpty: TypeNotEmpty,
@@ -156,9 +161,7 @@ func classify(err error, doing string) error {
 			if errors.As(err, &known) {
 				hint = known.Hint
 			}
-			return temporal.NewApplicationErrorWithOptions(doing+": "+err.Error(), kind, temporal.ApplicationErrorOptions{
-				NonRetryable: true, Cause: err, Details: []any{hint},
-			})
+			return final(kind, doing+": "+err.Error(), hint)
 		}
 	}
 	return fmt.Errorf("%s: %w", doing, err)
