@@ -118,18 +118,6 @@ var (
 	get  = fault.Method(http.MethodGet)
 )
 
-func count(t *testing.T, s store.Store, key string) int {
-	t.Helper()
-	n := 0
-	for _, err := range s.Versions(t.Context(), key) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		n++
-	}
-	return n
-}
-
 // Answers are lost and somebody else wrote the very same bytes: the write was theirs, not ours.
 func TestCreateLostToAnotherWriter(t *testing.T) {
 	srv := emulator(t)

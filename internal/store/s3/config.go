@@ -14,6 +14,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -216,7 +217,7 @@ func (c *Config) retryer() aws.Retryer {
 
 // hopeless are the errors of connections that no further attempt mends, which the SDK takes for any other's.
 func hopeless(err error) aws.Ternary {
-	if codeOf(err) == "" && unanswerable(err).kind != store.ErrUnavailable {
+	if codeOf(err) == "" && !errors.Is(unanswerable(err).kind, store.ErrUnavailable) {
 		return aws.FalseTernary
 	}
 	return aws.UnknownTernary

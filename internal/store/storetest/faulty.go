@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/lifeboat-dr/lifeboat/internal/store"
@@ -119,7 +120,8 @@ func (f Faulty) met(t *testing.T, on Request, least, most int) {
 // hinted checks that a person is told what to do.
 func hinted(t *testing.T, err error) {
 	t.Helper()
-	if e, ok := err.(*store.Error); !ok || e.Hint == "" { //nolint:errorlint // the very error is the contract
+	var e *store.Error
+	if !errors.As(err, &e) || e.Hint == "" {
 		t.Errorf("%v: no hint says what to do", err)
 	}
 }
