@@ -8,6 +8,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/lifeboat-dr/lifeboat/internal/archive"
 	"github.com/lifeboat-dr/lifeboat/internal/manifest"
 	"github.com/lifeboat-dr/lifeboat/internal/secret"
 	"github.com/lifeboat-dr/lifeboat/internal/store"
@@ -109,6 +110,8 @@ type Crew struct {
 	RecipientNames []string
 	// Identities open backups; a worker that only backs up has none.
 	Identities []age.Identity
+	// Budget bounds the bytes of backups that this process holds.
+	Budget *archive.Budget
 	// Version is the version of Lifeboat, for records.
 	Version string
 

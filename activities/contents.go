@@ -29,7 +29,7 @@ func (c *Crew) Contents(ctx context.Context, component *Component, b *Backup) (*
 	}
 	var text []byte
 	for _, o := range b.Envelope.Contents {
-		part, err := archive.OpenObject(ctx, component.Vault.Store, c.Identities, o, archive.MaxPlain)
+		part, err := archive.OpenObject(ctx, component.Vault.Store, c.Identities, o)
 		if err != nil {
 			return nil, classify(err, "open the contents of "+b.Envelope.Backup)
 		}
@@ -46,8 +46,8 @@ func (c *Crew) Contents(ctx context.Context, component *Component, b *Backup) (*
 	return &contents, nil
 }
 
-// open streams the plaintext of a chunk, checked part by part before anything of it is given out.
+// open streams the plaintext of a chunk. What was read of it has to be undone unless it came to its end.
 func (c *Crew) open(ctx context.Context, component *Component, chunk manifest.Chunk) (io.ReadCloser, error) {
-	r, err := archive.NewReader(ctx, archive.ReaderConfig{Store: component.Vault.Store, Identities: c.Identities, Chunk: chunk})
+	r, err := archive.NewReader(ctx, archive.ReaderConfig{Store: component.Vault.Store, Identities: c.Identities, Chunk: chunk, Budget: c.Budget})
 	return r, classify(err, "open chunk "+chunk.ID)
 }

@@ -3,7 +3,6 @@ package activities
 import (
 	"context"
 
-	"github.com/lifeboat-dr/lifeboat/internal/archive"
 	"github.com/lifeboat-dr/lifeboat/internal/manifest"
 	"github.com/lifeboat-dr/lifeboat/internal/postgres"
 	"github.com/lifeboat-dr/lifeboat/internal/secret"
@@ -107,7 +106,6 @@ func batches(sizes []int64) []int {
 type reader struct {
 	job      *job
 	plan     planned
-	budget   *archive.Budget
 	address  secret.String
 	snapshot string // the exported snapshot to read in, empty for a frozen branch
 	count    *counter
@@ -159,7 +157,7 @@ func (r *reader) copyOne(ctx context.Context, i int) (chunk manifest.Chunk, err 
 		}
 	}
 	chunk = r.plan.Chunks[i]
-	w, err := r.job.writer(ctx, chunk.ID, r.budget)
+	w, err := r.job.writer(ctx, chunk.ID)
 	if err != nil {
 		return chunk, err
 	}
@@ -173,13 +171,13 @@ func (r *reader) copyOne(ctx context.Context, i int) (chunk manifest.Chunk, err 
 		return chunk, classify(err, "store chunk "+chunk.ID)
 	}
 	chunk.Rows, chunk.Fingerprint = stats.Rows, stats.Fingerprint.String()
-	chunk.Bytes, chunk.SHA256, chunk.Parts = sealed.Bytes, sealed.SHA256, sealed.Parts
+	chunk.Bytes, chunk.Parts = sealed.Bytes, sealed.Parts
 	holds := chunk
 	return holds, r.job.write(ctx, chunk.ID, chunk, &holds)
 }
 
 // dumpSchema writes the schema archive and its note.
-func (j *job) dumpSchema(ctx context.Context, address secret.String, snapshot string, budget *archive.Budget) (Copied, error) {
+func (j *job) dumpSchema(ctx context.Context, address secret.String, snapshot string) (Copied, error) {
 	var done schemaDone
 	found, err := j.read(ctx, schemaNote, &done)
 	if err != nil || found {
@@ -188,7 +186,7 @@ func (j *job) dumpSchema(ctx context.Context, address secret.String, snapshot st
 	// Each try has a name of its own: pg_dump's archive tells the time it was made, so another try could
 	// not adopt what one left that died before its note.
 	id := schemaNote + "-" + RandomSuffix()
-	w, err := j.writer(ctx, id, budget)
+	w, err := j.writer(ctx, id)
 	if err != nil {
 		return Copied{}, err
 	}
@@ -202,7 +200,7 @@ func (j *job) dumpSchema(ctx context.Context, address secret.String, snapshot st
 		return Copied{}, classify(err, "store the schema")
 	}
 	done = schemaDone{
-		Chunk: manifest.Chunk{ID: id, Kind: "schema", Table: -1, Bytes: sealed.Bytes, SHA256: sealed.SHA256, Parts: sealed.Parts},
+		Chunk: manifest.Chunk{ID: id, Kind: "schema", Table: -1, Bytes: sealed.Bytes, Parts: sealed.Parts},
 	}
 	for _, warning := range warnings {
 		done.NotCovered = append(done.NotCovered, manifest.NotCovered{Kind: "schema", Name: "pg_dump", Reason: warning})

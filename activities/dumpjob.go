@@ -83,9 +83,9 @@ func (j *job) write(ctx context.Context, note string, value, winner any) error {
 }
 
 // writer opens the stream of one chunk into the vault.
-func (j *job) writer(ctx context.Context, chunk string, budget *archive.Budget) (*archive.Writer, error) {
+func (j *job) writer(ctx context.Context, chunk string) (*archive.Writer, error) {
 	return archive.NewWriter(ctx, archive.WriterConfig{
-		Store: j.component.Vault.Store, Recipients: j.crew.Recipients, Notes: j.notes, Budget: budget,
+		Store: j.component.Vault.Store, Recipients: j.crew.Recipients, Notes: j.notes, Budget: j.crew.Budget,
 		Component: j.component.Name, Backup: j.backup, Snapshot: j.snapshot, Chunk: chunk,
 		RetainUntil: j.component.Vault.firstLock(j.backup),
 	})

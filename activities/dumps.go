@@ -7,7 +7,6 @@ import (
 	"go.temporal.io/sdk/activity"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/lifeboat-dr/lifeboat/internal/archive"
 	"github.com/lifeboat-dr/lifeboat/internal/manifest"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/internal/postgres"
@@ -20,8 +19,6 @@ type Dumps struct {
 	Crew   *Crew
 	Orders *Orders
 	Keys   workrecord.Keys
-	// Budget bounds the bytes in flight of this process.
-	Budget *archive.Budget
 }
 
 func (d *Dumps) job(component, backup, snapshot string) (*job, error) {
@@ -91,7 +88,7 @@ func (d *Dumps) CopyChunks(ctx context.Context, in CopyChunksInput) (Copied, err
 	if err != nil {
 		return Copied{}, err
 	}
-	w := reader{job: j, plan: p, budget: d.Budget, address: address, count: &count}
+	w := reader{job: j, plan: p, address: address, count: &count}
 	defer w.close(ctx)
 	return w.copy(ctx, in.From, in.To)
 }
@@ -110,7 +107,7 @@ func (d *Dumps) DumpSchema(ctx context.Context, in DumpSchemaInput) (Copied, err
 	if err != nil {
 		return Copied{}, err
 	}
-	return j.dumpSchema(ctx, address, "", d.Budget)
+	return j.dumpSchema(ctx, address, "")
 }
 
 // CopyServer copies a server without branches: plan, chunks and schema through one snapshot that this
@@ -155,13 +152,13 @@ func (d *Dumps) CopyServer(ctx context.Context, in CopyServerInput) (ServerCopy,
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(max(1, j.component.Connections) + 1)
 	group.Go(func() error {
-		_, err := j.dumpSchema(groupCtx, address, held.ID, d.Budget)
+		_, err := j.dumpSchema(groupCtx, address, held.ID)
 		return err
 	})
 	lanes := make(chan int)
 	for range max(1, j.component.Connections) {
 		group.Go(func() error {
-			w := reader{job: j, plan: p, budget: d.Budget, address: address, snapshot: held.ID, count: &count}
+			w := reader{job: j, plan: p, address: address, snapshot: held.ID, count: &count}
 			defer w.close(groupCtx)
 			for i := range lanes {
 				copied, err := w.copy(groupCtx, i, i+1)

@@ -26,6 +26,7 @@ const (
 	TypeUntrusted     = "Untrusted"
 	TypeMismatch      = "Mismatch"
 	TypeSmoke         = "SmokeFailed"
+	TypeRowTooLarge   = "RowTooLarge"
 	TypeStoreFull     = "StoreFull"
 	TypeStoreDenied   = "StoreDenied"
 	TypeOutOfHistory  = "OutsideHistory"
@@ -144,8 +145,6 @@ func classify(err error, doing string) error {
 		return hinted(TypeCorrupt, err, "restore from another vault or an older backup, and keep the object for the investigation", "%s", doing)
 	case errors.Is(err, archive.ErrForeign):
 		return hinted(TypeConflict, err, "nothing was overwritten; run the backup again, and look at who wrote the object", "%s", doing)
-	case errors.Is(err, archive.ErrRowTooLarge):
-		return hinted(TypeInvalidInput, err, "a single value is larger than an object may be", "%s", doing)
 	case errors.As(err, &stored):
 		return fromStore(err, doing)
 	case postgres.Retryable(err):
@@ -153,7 +152,7 @@ func classify(err error, doing string) error {
 	}
 	for sentinel, kind := range map[error]string{
 		postgres.ErrPermission: TypePermission, postgres.ErrVersion: TypeVersion, postgres.ErrNotEmpty: TypeNotEmpty,
-		postgres.ErrMismatch: TypeMismatch, postgres.ErrInvalid: TypeInvalidInput,
+		postgres.ErrMismatch: TypeMismatch, postgres.ErrInvalid: TypeInvalidInput, postgres.ErrRowTooLarge: TypeRowTooLarge,
 	} {
 		if errors.Is(err, sentinel) {
 			var known *postgres.Error

@@ -10,7 +10,6 @@ import (
 	"sort"
 	"time"
 
-	"github.com/lifeboat-dr/lifeboat/internal/archive"
 	"github.com/lifeboat-dr/lifeboat/internal/manifest"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/internal/signature"
@@ -28,7 +27,6 @@ type Records struct {
 	Finder *Finder
 	Signer *signature.Signer
 	Keys   workrecord.Keys
-	Budget *archive.Budget
 }
 
 // CommitManifest gathers the notes of all chunks into the sealed contents, and writes the signed
@@ -157,7 +155,7 @@ func (r *Records) sealContents(ctx context.Context, j *job, envelope *manifest.E
 	}
 	// The name tells contents apart: a repetition that gathered other notes must not adopt these.
 	sum := sha256.Sum256(text)
-	w, err := j.writer(ctx, contentsChunk+"-"+hex.EncodeToString(sum[:6]), r.Budget)
+	w, err := j.writer(ctx, contentsChunk+"-"+hex.EncodeToString(sum[:6]))
 	if err != nil {
 		return err
 	}

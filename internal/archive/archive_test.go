@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"filippo.io/age"
@@ -36,11 +37,13 @@ type bench struct {
 	store store.Store
 	id    *age.X25519Identity
 	notes *workrecord.Box
+	// budget is shared by all that the bench writes and reads.
+	budget *archive.Budget
 }
 
 func newBench(t testing.TB) *bench {
 	t.Helper()
-	b := &bench{dir: t.TempDir()}
+	b := &bench{dir: t.TempDir(), budget: archive.NewBudget(64 << 20)}
 	s, err := dir.Open(b.dir)
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +66,7 @@ func newBench(t testing.TB) *bench {
 func (b *bench) writer(t testing.TB, chunk string) *archive.Writer {
 	t.Helper()
 	w, err := archive.NewWriter(t.Context(), archive.WriterConfig{
-		Store: b.store, Recipients: []age.Recipient{b.id.Recipient()}, Notes: b.notes, Budget: archive.NewBudget(64 << 20),
+		Store: b.store, Recipients: []age.Recipient{b.id.Recipient()}, Notes: b.notes, Budget: b.budget,
 		Component: component, Backup: backup, Snapshot: "s1", Chunk: chunk,
 	})
 	if err != nil {
@@ -85,14 +88,14 @@ func (b *bench) write(t testing.TB, chunk string, rows ...[]byte) manifest.Chunk
 	if err != nil {
 		t.Fatal(err)
 	}
-	return manifest.Chunk{ID: chunk, Bytes: sealed.Bytes, SHA256: sealed.SHA256, Parts: sealed.Parts}
+	return manifest.Chunk{ID: chunk, Bytes: sealed.Bytes, Parts: sealed.Parts}
 }
 
 func (b *bench) read(ctx context.Context, chunk manifest.Chunk, ids ...age.Identity) ([]byte, error) {
 	if len(ids) == 0 {
 		ids = []age.Identity{b.id}
 	}
-	r, err := archive.NewReader(ctx, archive.ReaderConfig{Store: b.store, Identities: ids, Chunk: chunk})
+	r, err := archive.NewReader(ctx, archive.ReaderConfig{Store: b.store, Identities: ids, Chunk: chunk, Budget: b.budget})
 	if err != nil {
 		return nil, err
 	}
@@ -129,12 +132,12 @@ func TestLargeChunksAreCutAndCutAlike(t *testing.T) {
 		t.Fatalf("%d parts of %d bytes", len(first.Parts), first.Bytes)
 	}
 	for _, p := range first.Parts {
-		if p.Size > 16<<20 || p.Bytes%int64(len(row)) != 0 {
+		if p.Size > 8<<20 || p.Bytes%int64(len(row)) != 0 {
 			t.Errorf("part %s: %d bytes stored, %d bytes of rows of %d", p.Key, p.Size, p.Bytes, len(row))
 		}
 	}
-	// A second attempt at the same rows adopts what is there, to the version.
-	second := b.write(t, "c00000", rows...)
+	// A second attempt at the same rows adopts what is there, to the version, in whatever pieces they come.
+	second := b.write(t, "c00000", slices.Collect(slices.Chunk(bytes.Join(rows, nil), 77_777))...)
 	for i := range first.Parts {
 		if first.Parts[i] != second.Parts[i] {
 			t.Errorf("part %d: %+v, then %+v", i, first.Parts[i], second.Parts[i])
@@ -178,7 +181,7 @@ func TestEveryDamageNamesTheObject(t *testing.T) {
 	refused := func(what string, chunk manifest.Chunk, ids ...age.Identity) {
 		t.Helper()
 		got, err := b.read(t.Context(), chunk, ids...)
-		if !errors.Is(err, archive.ErrObject) || !strings.Contains(err.Error(), chunk.Parts[0].Key) || len(got) > 0 {
+		if !errors.Is(err, archive.ErrObject) || !strings.Contains(err.Error(), chunk.Parts[0].Key) {
 			t.Errorf("%s: %q, %v", what, got, err)
 		}
 	}
@@ -205,6 +208,11 @@ func TestEveryDamageNamesTheObject(t *testing.T) {
 	lying.Parts = []manifest.Part{chunk.Parts[0]}
 	lying.Parts[0].PlainSHA256 = other.Parts[0].PlainSHA256
 	refused("other rows", lying)
+	for _, n := range []int64{-1, 1} {
+		lying.Parts[0] = chunk.Parts[0]
+		lying.Parts[0].Bytes += n
+		refused("fewer or more rows", lying)
+	}
 	if _, err := b.read(t.Context(), chunk); err != nil {
 		t.Errorf("whole again: %v", err)
 	}
@@ -241,7 +249,7 @@ func (s *stuck) Open(ctx context.Context, key, version string) (io.ReadCloser, s
 
 func TestACanceledReaderDoesNotEndLikeAChunk(t *testing.T) {
 	b := newBench(t)
-	row := noisy(13 << 20)
+	row := noisy(7 << 20)
 	chunk := b.write(t, "c00000", row, row)
 	if len(chunk.Parts) != 2 {
 		t.Fatalf("%d parts, want 2", len(chunk.Parts))
@@ -289,7 +297,7 @@ func TestAfterAFailedWriteNothingIsClaimed(t *testing.T) {
 	b.store = faulty
 	faulty.FailNext(fault.Create, 1, store.ErrUnavailable)
 	w := b.writer(t, "c00000")
-	row := noisy(13 << 20)
+	row := noisy(7 << 20)
 	_, err := w.Write(row)
 	for err == nil { // the upload goes on in the background: its failure shows at the next part
 		_, err = w.Write(row)
@@ -310,38 +318,84 @@ func TestAfterAFailedWriteNothingIsClaimed(t *testing.T) {
 	}
 }
 
-func TestObjectsStaySmallUnlessARowIsLarge(t *testing.T) {
+func TestObjectsStaySmallWhateverTheRowsAre(t *testing.T) {
 	b := newBench(t)
 	rows := [][]byte{}
-	for range 94 { // not quite enough for a cut
+	for range 46 { // not quite enough for a cut
 		rows = append(rows, noisy(128<<10))
 	}
-	rows = append(rows, noisy(11<<20), noisy(20<<20), noisy(100))
-	chunk := b.write(t, "c00000", rows...)
-	sizes := []int64{}
+	rows = append(rows, noisy(1<<20), noisy(7<<20), noisy(20<<20), noisy(100))
+	text := bytes.Join(rows, nil)
+	chunk := b.write(t, "c00000", text)
+	ends := map[int64]bool{}
+	sum := int64(0)
+	for _, row := range rows {
+		sum += int64(len(row))
+		ends[sum] = true
+	}
+	whole := 0
 	for _, p := range chunk.Parts {
-		sizes = append(sizes, p.Size>>20)
+		if p.Size > 8<<20 || p.Size < 6<<20 && p.Offset+p.Bytes != chunk.Bytes {
+			t.Errorf("part %s has %d bytes", p.Key, p.Size)
+		}
+		if ends[p.Offset+p.Bytes] {
+			whole++
+		}
 	}
-	if want := []int64{11, 11, 20, 0}; !slices.Equal(sizes, want) {
-		t.Errorf("parts of %v MiB, want %v", sizes, want)
+	// Only the row of 20 MiB needs more than one.
+	if len(chunk.Parts) != 5 || whole != 3 {
+		t.Errorf("%d parts, of which %d end with a row", len(chunk.Parts), whole)
 	}
-	if got, err := b.read(t.Context(), chunk); err != nil || !bytes.Equal(got, bytes.Join(rows, nil)) {
+	if got, err := b.read(t.Context(), chunk); err != nil || !bytes.Equal(got, text) {
 		t.Errorf("%d bytes came back of %d: %v", len(got), chunk.Bytes, err)
 	}
 }
 
-func TestARowThatFitsNoObjectIsRefused(t *testing.T) {
+func TestPlaintextOfPartsIsBounded(t *testing.T) {
 	b := newBench(t)
-	w := b.writer(t, "c00042")
-	defer w.Abort()
-	if _, err := w.Write(noisy(store.MaxBody + 1<<20)); !errors.Is(err, archive.ErrRowTooLarge) || !strings.Contains(err.Error(), "c00042") {
-		t.Fatalf("got %v", err)
+	chunk := b.write(t, "c00000", slices.Repeat([][]byte{make([]byte, 1<<20)}, 90)...) // one row, which compresses to nothing
+	for _, p := range chunk.Parts {
+		if p.Bytes > archive.MaxPlain || p.Bytes < 32<<20 && p.Offset+p.Bytes != chunk.Bytes {
+			t.Errorf("part %s has %d bytes of plaintext", p.Key, p.Bytes)
+		}
 	}
-	if _, err := w.Close(); !errors.Is(err, archive.ErrRowTooLarge) {
-		t.Errorf("then Close: %v", err)
+	if got, err := b.read(t.Context(), chunk); err != nil || len(got) != 90<<20 {
+		t.Errorf("%d bytes came back: %v", len(got), err)
 	}
-	if _, err := b.store.Stat(t.Context(), manifest.PartKey(component, backup, "s1", "c00042", 0), ""); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("something of it was written: %v", err)
+}
+
+// TestOneRoomIsEnough: whatever shares a budget makes progress, and all of it is given back in the end.
+func TestOneRoomIsEnough(t *testing.T) {
+	b := newBench(t)
+	b.budget = archive.NewBudget(1)
+	text := slices.Repeat([][]byte{noisy(1 << 20)}, 20)
+	var group sync.WaitGroup
+	for n := range 3 {
+		group.Go(func() {
+			chunk := b.write(t, fmt.Sprintf("c%05d", n), text...)
+			got, err := b.read(t.Context(), chunk)
+			if err != nil || int64(len(got)) != chunk.Bytes {
+				t.Errorf("%d bytes came back of %d: %v", len(got), chunk.Bytes, err)
+			}
+		})
+	}
+	group.Wait()
+	given := b.writer(t, "c00009")
+	if _, err := given.Write(text[0]); err != nil {
+		t.Fatal(err)
+	}
+	given.Abort()
+	chunk := b.write(t, "c00010", text...)
+	r, err := archive.NewReader(t.Context(), archive.ReaderConfig{Store: b.store, Identities: []age.Identity{b.id}, Chunk: chunk, Budget: b.budget})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(r, make([]byte, 7<<20)); err != nil {
+		t.Fatal(err)
+	}
+	_ = r.Close() // in the middle of a part
+	if _, err := b.read(t.Context(), chunk); err != nil {
+		t.Error(err)
 	}
 }
 

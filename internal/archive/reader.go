@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 
 	"filippo.io/age"
@@ -25,22 +26,26 @@ type ReaderConfig struct {
 	Store      store.Store
 	Identities []age.Identity
 	Chunk      manifest.Chunk
+	Budget     *Budget // nil is no bound
 }
 
-// Reader streams the plaintext of a chunk. Each part is checked as a whole, ciphertext before and plaintext
-// after it is opened, before a byte of it is given out; the next one is fetched meanwhile.
+// Reader streams the plaintext of a chunk. The ciphertext of each part is checked as a whole before it is
+// opened; its plaintext is checked when its end is reached, and then Read fails instead of going on. So what
+// is read has to be undone unless all of it could be read. The next part is fetched meanwhile.
 type Reader struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	cfg    ReaderConfig
-	parts  chan opened
+	parts  chan fetched
 	taken  int // how many of the parts have come
-	now    bytes.Reader
+	now    *opened
 	err    error
 }
 
-type opened struct {
-	text []byte
+// fetched is a part whose ciphertext is what the manifest says.
+type fetched struct {
+	part manifest.Part
+	room []byte
 	err  error
 }
 
@@ -50,7 +55,7 @@ func NewReader(ctx context.Context, cfg ReaderConfig) (*Reader, error) {
 		return nil, errors.New("archive: there is no identity that opens backups")
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	r := &Reader{ctx: ctx, cancel: cancel, cfg: cfg, parts: make(chan opened)}
+	r := &Reader{ctx: ctx, cancel: cancel, cfg: cfg, parts: make(chan fetched)}
 	go r.fetch()
 	return r, nil
 }
@@ -58,132 +63,213 @@ func NewReader(ctx context.Context, cfg ReaderConfig) (*Reader, error) {
 func (r *Reader) fetch() {
 	defer close(r.parts)
 	for _, p := range r.cfg.Chunk.Parts {
-		text, err := openPart(r.ctx, r.cfg.Store, r.cfg.Identities, p)
+		next := r.fetchPart(p)
 		select {
-		case r.parts <- opened{text, err}:
+		case r.parts <- next:
 		case <-r.ctx.Done():
+			if next.err == nil {
+				r.cfg.Budget.give(next.room)
+			}
 			return
 		}
-		if err != nil {
+		if next.err != nil {
 			return
 		}
 	}
 }
 
+func (r *Reader) fetchPart(p manifest.Part) fetched {
+	if p.Bytes > MaxPlain {
+		return fetched{err: fmt.Errorf("%w: %s claims %d bytes of plaintext", ErrObject, p.Key, p.Bytes)}
+	}
+	room, err := r.cfg.Budget.take(r.ctx)
+	if err != nil {
+		return fetched{err: fmt.Errorf("wait for memory: %w", err)}
+	}
+	if room, err = fetch(r.ctx, r.cfg.Store, p.Object, room); err != nil {
+		r.cfg.Budget.give(room)
+		return fetched{err: err}
+	}
+	return fetched{part: p, room: room}
+}
+
 // Read implements [io.Reader].
 func (r *Reader) Read(p []byte) (int, error) {
-	for r.err == nil && r.now.Len() == 0 {
-		next, more := <-r.parts
-		switch {
-		case !more && r.taken < len(r.cfg.Chunk.Parts):
-			// The end of the context is not the end of the chunk.
-			r.err = fmt.Errorf("read chunk %s: %w", r.cfg.Chunk.ID, context.Cause(r.ctx))
-		case !more:
-			r.err = io.EOF
-		case next.err != nil:
-			r.err = next.err
-		default:
-			r.taken++
-			r.now.Reset(next.text)
+	for r.err == nil {
+		if r.now == nil {
+			r.err = r.next()
+			continue
+		}
+		n, err := r.now.Read(p)
+		if err == io.EOF {
+			r.drop()
+		} else {
+			r.err = err
+		}
+		if n > 0 {
+			return n, nil
 		}
 	}
-	if r.err != nil {
-		return 0, r.err
+	return 0, r.err
+}
+
+// next opens the next part.
+func (r *Reader) next() error {
+	next, more := <-r.parts
+	switch {
+	case !more && r.taken < len(r.cfg.Chunk.Parts):
+		// The end of the context is not the end of the chunk.
+		return fmt.Errorf("read chunk %s: %w", r.cfg.Chunk.ID, context.Cause(r.ctx))
+	case !more:
+		return io.EOF
+	case next.err != nil:
+		return next.err
 	}
-	return r.now.Read(p)
+	r.taken++
+	var err error
+	if r.now, err = openPart(next, r.cfg.Identities); err != nil {
+		r.cfg.Budget.give(next.room)
+	}
+	return err
+}
+
+// drop gives back what the part that was given out took.
+func (r *Reader) drop() {
+	if r.now != nil {
+		r.now.text.Close()
+		r.cfg.Budget.give(r.now.room)
+		r.now = nil
+	}
 }
 
 // Close stops reading.
 func (r *Reader) Close() error {
 	r.cancel()
-	for range r.parts {
+	for next := range r.parts {
+		if next.err == nil {
+			r.cfg.Budget.give(next.room)
+		}
 	}
+	r.drop()
 	if r.err == nil {
 		r.err = errors.New("archive: reader is closed")
 	}
 	return nil
 }
 
-// openPart fetches and opens one part and checks its plaintext.
-func openPart(ctx context.Context, s store.Store, ids []age.Identity, p manifest.Part) ([]byte, error) {
-	if p.Bytes > MaxPlain {
-		return nil, fmt.Errorf("%w: %s claims %d bytes of plaintext", ErrObject, p.Key, p.Bytes)
-	}
-	text, err := OpenObject(ctx, s, ids, p.Object, p.Bytes)
+// opened is a part whose plaintext is given out.
+type opened struct {
+	fetched
+	text  *seal.Reader
+	plain hash.Hash
+	bytes int64
+}
+
+func openPart(f fetched, ids []age.Identity) (*opened, error) {
+	text, err := seal.NewReader(bytes.NewReader(f.room), ids)
 	if err != nil {
-		return nil, err
+		return nil, unsealed(err, f.part.Key)
 	}
-	sum := sha256.Sum256(text)
-	if int64(len(text)) != p.Bytes || hex.EncodeToString(sum[:]) != p.PlainSHA256 {
-		return nil, fmt.Errorf("%w: %s opens to other rows", ErrObject, p.Key)
+	return &opened{fetched: f, text: text, plain: sha256.New()}, nil
+}
+
+// Read gives the plaintext and io.EOF only when all of it was what the manifest says.
+func (o *opened) Read(p []byte) (int, error) {
+	n, err := o.text.Read(p)
+	o.plain.Write(p[:n])
+	o.bytes += int64(n)
+	switch {
+	case o.bytes > o.part.Bytes,
+		err == io.EOF && (o.bytes != o.part.Bytes || hex.EncodeToString(o.plain.Sum(nil)) != o.part.PlainSHA256):
+		return 0, fmt.Errorf("%w: %s opens to other rows", ErrObject, o.part.Key)
+	case err == nil || err == io.EOF:
+		return n, err
 	}
-	return text, nil
+	return 0, unsealed(err, o.part.Key)
+}
+
+// unsealed says what opening an object came to.
+func unsealed(err error, key string) error {
+	if errors.Is(err, seal.ErrWrongKey) {
+		return fmt.Errorf("%w: %s is sealed for other keys than those at hand", ErrObject, key)
+	}
+	return fmt.Errorf("%w: %s: %w", ErrObject, key, err)
 }
 
 // OpenObject fetches one object, checks its ciphertext against the manifest and opens it. Its plaintext
-// has at most limit bytes.
-func OpenObject(ctx context.Context, s store.Store, ids []age.Identity, o manifest.Object, limit int64) ([]byte, error) {
-	sealed, err := fetch(ctx, s, o)
+// has at most [MaxPlain] bytes.
+func OpenObject(ctx context.Context, s store.Store, ids []age.Identity, o manifest.Object) ([]byte, error) {
+	var none *Budget
+	room, err := none.take(ctx)
 	if err != nil {
 		return nil, err
 	}
-	text, err := seal.Open(sealed, ids, limit)
-	if errors.Is(err, seal.ErrWrongKey) {
-		return nil, fmt.Errorf("%w: %s is sealed for other keys than those at hand", ErrObject, o.Key)
-	}
+	sealed, err := fetch(ctx, s, o, room)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrObject, o.Key, err)
+		return nil, err
+	}
+	text, err := seal.Open(sealed, ids, MaxPlain)
+	if err != nil {
+		return nil, unsealed(err, o.Key)
 	}
 	return text, nil
 }
 
-// fetch reads the ciphertext that the manifest means: the pinned version, or in a vault that the backup was
-// copied to, and behind whatever was written over the name, the version with the right digest.
-func fetch(ctx context.Context, s store.Store, o manifest.Object) ([]byte, error) {
-	data, err := read(ctx, s, o, o.Version)
+// fetch reads into room the ciphertext that the manifest means: the pinned version, or in a vault that the backup
+// was copied to, and behind whatever was written over the name, the version with the right digest.
+func fetch(ctx context.Context, s store.Store, o manifest.Object, room []byte) ([]byte, error) {
+	if o.Size < 0 || o.Size > int64(cap(room)) {
+		return room, fmt.Errorf("%w: %s claims %d bytes", ErrObject, o.Key, o.Size)
+	}
+	room = room[:o.Size]
+	err := read(ctx, s, o, o.Version, room)
 	if err == nil || !errors.Is(err, ErrObject) {
-		return data, err
+		return room, err
 	}
 	for version, listErr := range s.Versions(ctx, o.Key) {
 		if listErr != nil {
-			return nil, listErr
+			return room, listErr
 		}
 		if version.Key != o.Key || version.DeleteMarker || version.Version == o.Version || version.Size != o.Size {
 			continue
 		}
-		if other, otherErr := read(ctx, s, o, version.Version); otherErr == nil || !errors.Is(otherErr, ErrObject) {
-			return other, otherErr
+		if otherErr := read(ctx, s, o, version.Version, room); otherErr == nil || !errors.Is(otherErr, ErrObject) {
+			return room, otherErr
 		}
 	}
-	return nil, err
+	return room, err
 }
 
-func read(ctx context.Context, s store.Store, o manifest.Object, version string) ([]byte, error) {
-	if o.Size > store.MaxBody {
-		return nil, fmt.Errorf("%w: %s claims %d bytes", ErrObject, o.Key, o.Size)
-	}
+// read fills data with one version of an object.
+func read(ctx context.Context, s store.Store, o manifest.Object, version string, data []byte) error {
 	body, _, err := s.Open(ctx, o.Key, version)
 	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrInvalid) {
-		return nil, fmt.Errorf("%w: %s is missing", ErrObject, o.Key)
+		return fmt.Errorf("%w: %s is missing", ErrObject, o.Key)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer body.Close()
-	var data bytes.Buffer
-	data.Grow(int(o.Size) + bytes.MinRead)
-	_, err = io.Copy(&data, io.LimitReader(body, o.Size+1))
-	if errors.Is(err, store.ErrCorrupt) {
-		return nil, fmt.Errorf("%w: %s was changed in the store", ErrObject, o.Key)
+	_, err = io.ReadFull(body, data)
+	if err == nil {
+		// Stores tell of damage at the end.
+		var more int64
+		if more, err = io.CopyN(io.Discard, body, 1); err == io.EOF && more == 0 {
+			err = nil
+		} else if err == nil {
+			err = io.ErrUnexpectedEOF
+		}
 	}
-	if err != nil {
-		return nil, err
+	switch {
+	case errors.Is(err, store.ErrCorrupt):
+		return fmt.Errorf("%w: %s was changed in the store", ErrObject, o.Key)
+	case err == io.EOF || err == io.ErrUnexpectedEOF:
+		return fmt.Errorf("%w: %s has not its %d bytes", ErrObject, o.Key, o.Size)
+	case err != nil:
+		return err
 	}
-	if n := int64(data.Len()); n != o.Size {
-		return nil, fmt.Errorf("%w: %s has not its %d bytes", ErrObject, o.Key, o.Size)
+	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != o.SHA256 {
+		return fmt.Errorf("%w: %s was changed", ErrObject, o.Key)
 	}
-	if sum := sha256.Sum256(data.Bytes()); hex.EncodeToString(sum[:]) != o.SHA256 {
-		return nil, fmt.Errorf("%w: %s was changed", ErrObject, o.Key)
-	}
-	return data.Bytes(), nil
+	return nil
 }

@@ -43,7 +43,6 @@ type Engine struct {
 	orders *activities.Orders
 	signer *signature.Signer
 	keys   workrecord.Keys
-	budget *archive.Budget
 	teller activities.Teller
 	pinger activities.Pinger
 }
@@ -79,7 +78,8 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (*Engine, error) 
 	if err := e.alerting(cfg); err != nil {
 		return nil, err
 	}
-	e.budget = archive.NewBudget(int64(cfg.Worker.Memory))
+	// The other half is for what the budget does not count: compressors, connections, catalogs, notes.
+	e.Crew.Budget = archive.NewBudget(int64(cfg.Worker.Memory) / 2)
 	return e, nil
 }
 

@@ -36,8 +36,8 @@ func (e *Engine) Activities() *activities.All {
 	return &activities.All{
 		Components: &activities.Components{Crew: e.Crew, Orders: e.orders},
 		Snapshots:  &activities.Snapshots{Crew: e.Crew, Orders: e.orders, Finder: e.Finder},
-		Dumps:      &activities.Dumps{Crew: e.Crew, Orders: e.orders, Keys: e.keys, Budget: e.budget},
-		Records:    &activities.Records{Crew: e.Crew, Orders: e.orders, Finder: e.Finder, Signer: e.signer, Keys: e.keys, Budget: e.budget},
+		Dumps:      &activities.Dumps{Crew: e.Crew, Orders: e.orders, Keys: e.keys},
+		Records:    &activities.Records{Crew: e.Crew, Orders: e.orders, Finder: e.Finder, Signer: e.signer, Keys: e.keys},
 		Restores:   &activities.Restores{Crew: e.Crew, Orders: e.orders, Finder: e.Finder, Keys: e.keys},
 		Alerts:     &activities.Alerts{Crew: e.Crew, Finder: e.Finder, Teller: e.teller, Deadman: e.pinger, LateAfter: e.Config.Alerts.LateAfter},
 	}

@@ -11,7 +11,7 @@ type Worker struct {
 	Sites []string `yaml:"sites"`
 	// Concurrency is how many activities of one site run at the same time.
 	Concurrency int `yaml:"concurrency"`
-	// Memory bounds the bytes of backups in flight.
+	// Memory is about how much the process may use, in bytes; half of it bounds the backups in flight.
 	Memory Size `yaml:"memory"`
 	// StopTimeout is how long running activities may go on after the worker is told to stop.
 	StopTimeout time.Duration `yaml:"stop_timeout"`

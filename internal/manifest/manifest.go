@@ -102,8 +102,6 @@ type Chunk struct {
 	Rows  int64 `json:"rows"`
 	// Bytes are plaintext bytes.
 	Bytes int64 `json:"bytes"`
-	// SHA256 is the hex digest of the whole plaintext.
-	SHA256 string `json:"sha256"`
 	// Fingerprint is the sum modulo 2^128 of a 128-bit hash of each row, as 32 hex digits.
 	Fingerprint string `json:"fingerprint"`
 	Parts       []Part `json:"parts"`
@@ -116,7 +114,7 @@ type Range struct {
 	To   uint32 `json:"to"`
 }
 
-// Part is one object of a chunk: a run of whole rows, compressed and sealed on its own.
+// Part is one object of a chunk: a run of its plaintext, compressed and sealed on its own.
 type Part struct {
 	Object
 	// Offset and Bytes place the part in the chunk's plaintext.

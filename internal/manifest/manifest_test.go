@@ -20,10 +20,10 @@ func sound() (manifest.Envelope, manifest.Contents) {
 	}
 	c := manifest.Contents{
 		Format: manifest.Format, Backup: id, Catalog: manifest.Catalog{Tables: []manifest.Table{{Schema: "public", Name: "claims"}}},
-		Schema: manifest.Chunk{ID: "schema", Kind: "schema", Table: -1, Bytes: 7, SHA256: digest, Parts: []manifest.Part{part("schema", 0, 0, 7)}},
+		Schema: manifest.Chunk{ID: "schema", Kind: "schema", Table: -1, Bytes: 7, Parts: []manifest.Part{part("schema", 0, 0, 7)}},
 		Chunks: []manifest.Chunk{
-			{ID: "c00000", Kind: "table", Range: manifest.Range{To: 5}, Fingerprint: digest[:32], Rows: 3, Bytes: 30, SHA256: digest, Parts: []manifest.Part{part("c00000", 0, 0, 20), part("c00000", 1, 20, 10)}},
-			{ID: "c00001", Kind: "table", Range: manifest.Range{From: 5}, Fingerprint: digest[:32], Rows: 1, Bytes: 5, SHA256: digest, Parts: []manifest.Part{part("c00001", 0, 0, 5)}},
+			{ID: "c00000", Kind: "table", Range: manifest.Range{To: 5}, Fingerprint: digest[:32], Rows: 3, Bytes: 30, Parts: []manifest.Part{part("c00000", 0, 0, 20), part("c00000", 1, 20, 10)}},
+			{ID: "c00001", Kind: "table", Range: manifest.Range{From: 5}, Fingerprint: digest[:32], Rows: 1, Bytes: 5, Parts: []manifest.Part{part("c00001", 0, 0, 5)}},
 		},
 	}
 	e := manifest.Envelope{

@@ -103,8 +103,8 @@ func (c Contents) Validate(e Envelope) error {
 
 // validateChunk takes the chunk's objects out of listed.
 func (c Contents) validateChunk(e Envelope, chunk Chunk, listed map[string]Object) error {
-	if chunk.Table >= len(c.Catalog.Tables) || chunk.Rows < 0 || chunk.Bytes < 0 || !isDigest(chunk.SHA256) {
-		return fmt.Errorf("chunk %s: its table, counts or digest are out of range", chunk.ID)
+	if chunk.Table >= len(c.Catalog.Tables) || chunk.Rows < 0 || chunk.Bytes < 0 {
+		return fmt.Errorf("chunk %s: its table or counts are out of range", chunk.ID)
 	}
 	if ofTable := chunk.Kind == kindTable || chunk.Kind == kindExtConfig; ofTable != (chunk.Table >= 0) {
 		return fmt.Errorf("chunk %s: a chunk of kind %q and table %d is none", chunk.ID, chunk.Kind, chunk.Table)

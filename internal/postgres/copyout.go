@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,89 +9,64 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/lifeboat-dr/lifeboat/internal/manifest"
 )
 
-// runBytes is how much is gathered before it is handed on. A row that is larger than that goes on alone.
-const runBytes = 256 << 10
-
-// CopyOut reads one chunk and hands it to w in runs of whole rows, in COPY text. The buffer that w gets
-// is used again. The session has to be one of [Connect] with ReadOnly, and every chunk of one database has
-// to be read from the same snapshot. Nothing is kept, so it is safe to repeat.
+// CopyOut reads one chunk and hands it to w as COPY text, in pieces that end anywhere and are small whatever
+// the rows are. The buffer that w gets is used again. The session has to be one of [Connect] with ReadOnly,
+// and every chunk of one database has to be read from the same snapshot. Nothing is kept, so it is safe to repeat.
 func CopyOut(ctx context.Context, conn *pgx.Conn, catalog manifest.Catalog, chunk manifest.Chunk, w io.Writer) (Stats, error) {
 	query, object, err := copyQuery(catalog, chunk)
 	if err != nil {
 		return Stats{}, err
 	}
-	return copyOut(ctx, conn, query, object, newTally(), w)
+	return copyOut(ctx, conn, query, object, w)
 }
 
-func copyOut(ctx context.Context, conn *pgx.Conn, query, object string, count *tally, w io.Writer) (Stats, error) {
-	runs := &runWriter{to: w, count: count}
-	tag, err := conn.PgConn().CopyTo(ctx, runs, query)
-	if err == nil {
-		err = runs.flush()
+func copyOut(ctx context.Context, conn *pgx.Conn, query, object string, w io.Writer) (Stats, error) {
+	tap, err := tapOf(conn)
+	if err != nil {
+		return Stats{}, err
 	}
-	if runs.err != nil {
+	var count tally
+	var sunk error
+	tap.divert(func(p []byte) error {
+		count.write(p)
+		_, sunk = w.Write(p)
+		return sunk
+	})
+	defer tap.divert(nil)
+	tag, err := conn.PgConn().CopyTo(ctx, io.Discard, query)
+	if sunk != nil {
 		// What the sink says is the sink's, whatever became of the connection.
-		return Stats{}, fmt.Errorf("copy %s: %w", object, runs.err)
+		return Stats{}, fmt.Errorf("copy %s: %w", object, sunk)
 	}
 	if err != nil {
-		return Stats{}, fail("copy", object, err)
+		return Stats{}, tooLarge(object, err)
 	}
 	stats := count.stats()
-	if len(count.begun) > 0 || stats.Rows != tag.RowsAffected() {
+	if count.begun || stats.Rows != tag.RowsAffected() {
 		return Stats{}, &Error{Op: "copy", Object: object, Kind: ErrMismatch,
 			Err: fmt.Errorf("%d rows came where the server says %d", stats.Rows, tag.RowsAffected())}
 	}
 	return stats, nil
 }
 
-// runWriter gathers rows. The server sends one row a message, but nothing here leans on it.
-type runWriter struct {
-	to    io.Writer
-	count *tally
-	buf   []byte
-	err   error
-}
+// ErrRowTooLarge says that PostgreSQL itself cannot write a row as text: it has more than 1 GiB of it. A bytea
+// has two digits a byte, so half a gigabyte is enough.
+var ErrRowTooLarge = errors.New("a row is larger than PostgreSQL can write")
 
-func (r *runWriter) Write(p []byte) (int, error) {
-	if len(r.buf)+len(p) > runBytes {
-		if err := r.flush(); err != nil {
-			return 0, err
-		}
+// tooLarge tells a row beyond PostgreSQL's own limit from other failures.
+func tooLarge(object string, err error) error {
+	failed := fail("copy", object, err)
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || (pg.Code != "54000" && !strings.HasPrefix(pg.Message, "invalid memory alloc request size")) {
+		return failed
 	}
-	if len(r.buf) == 0 && len(p) >= runBytes && p[len(p)-1] == '\n' {
-		return len(p), r.hand(p)
-	}
-	r.buf = append(r.buf, p...)
-	return len(p), nil
-}
-
-// flush hands on the whole rows that were gathered.
-func (r *runWriter) flush() error {
-	end := bytes.LastIndexByte(r.buf, '\n') + 1
-	if end == 0 {
-		return nil
-	}
-	if err := r.hand(r.buf[:end]); err != nil {
-		return err
-	}
-	r.buf = r.buf[:copy(r.buf, r.buf[end:])]
-	if cap(r.buf) > 4*runBytes && len(r.buf) == 0 {
-		r.buf = nil // do not hold on to the room of one huge row
-	}
-	return nil
-}
-
-func (r *runWriter) hand(p []byte) error {
-	r.count.write(p)
-	if _, err := r.to.Write(p); err != nil {
-		r.err = err
-		return err
-	}
-	return nil
+	return &Error{Op: "copy", Object: object, Kind: ErrRowTooLarge, Code: pg.Code, Err: ErrRowTooLarge,
+		Hint: "pg_dump cannot read it either: find the row by octet_length() and split or move its value"}
 }
 
 // copyQuery is the statement that writes a chunk's rows.

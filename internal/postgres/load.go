@@ -16,7 +16,7 @@ func (r *Restorer) Loaded(ctx context.Context, chunk manifest.Chunk) (bool, erro
 	return r.done(ctx, chunk.ID)
 }
 
-// Load loads one chunk and notes it, in one transaction, which commits only when rows, bytes, digest and
+// Load loads one chunk and notes it, in one transaction, which commits only when rows, bytes and
 // fingerprint are those of the manifest. A chunk that was loaded already is left alone. When Load returns,
 // in is no longer read.
 func (r *Restorer) Load(ctx context.Context, catalog manifest.Catalog, chunk manifest.Chunk, in io.Reader) error {
@@ -30,7 +30,7 @@ func (r *Restorer) Load(ctx context.Context, catalog manifest.Catalog, chunk man
 		if _, err := tx.Exec(ctx, `SELECT pg_catalog.set_config('client_encoding', $1, true)`, catalog.Encoding); err != nil {
 			return err
 		}
-		counted := &counting{from: in, tally: newTally()}
+		counted := &counting{from: in}
 		err := load(ctx, tx, catalog, chunk, counted)
 		source = counted.end()
 		if err != nil {
@@ -103,7 +103,7 @@ func loadObjects(ctx context.Context, tx pgx.Tx, in io.Reader) error {
 // goroutine of its own, which it leaves behind when the connection dies: end waits for that.
 type counting struct {
 	from  io.Reader
-	tally *tally
+	tally tally
 
 	mu    sync.Mutex
 	ended bool

@@ -56,7 +56,7 @@ func read(t *testing.T, address string, target int64) dump {
 		if err != nil {
 			t.Fatal(err)
 		}
-		chunk.Rows, chunk.Bytes, chunk.SHA256, chunk.Fingerprint = stats.Rows, stats.Bytes, stats.SHA256, stats.Fingerprint.String()
+		chunk.Rows, chunk.Bytes, chunk.Fingerprint = stats.Rows, stats.Bytes, stats.Fingerprint.String()
 		d.contents.Chunks = append(d.contents.Chunks, chunk)
 		d.rows[chunk.ID] = rows.Bytes()
 	}

@@ -57,10 +57,12 @@ func Connect(ctx context.Context, address secret.String, opt Options) (*pgx.Conn
 	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
 	cfg.RuntimeParams["application_name"] = appName(opt.AppName)
 	cfg.OnNotice = noteUnprivileged
+	attach := tapped(cfg)
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return nil, fail("connect to", cfg.Host, err)
 	}
+	attach(conn)
 	if err := prepare(ctx, conn, opt); err != nil {
 		_ = conn.Close(context.WithoutCancel(ctx))
 		return nil, err

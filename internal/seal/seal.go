@@ -116,9 +116,16 @@ func Bytes(text []byte, recipients []age.Recipient) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Open opens a whole sealed object, which holds at most limit bytes of plaintext.
-func Open(sealed []byte, identities []age.Identity, limit int64) ([]byte, error) {
-	r, err := age.Decrypt(bytes.NewReader(sealed), identities...)
+// Reader opens what is read from it. Its text is authentic as far as it came, and all of it has come only when
+// Read returned io.EOF. Close it.
+type Reader struct {
+	sealed  io.Reader
+	decoder *zstd.Decoder
+}
+
+// NewReader begins to open a sealed object.
+func NewReader(sealed io.Reader, identities []age.Identity) (*Reader, error) {
+	text, err := age.Decrypt(sealed, identities...)
 	var nobody *age.NoIdentityMatchError
 	if errors.As(err, &nobody) {
 		return nil, fmt.Errorf("open: %w", ErrWrongKey)
@@ -126,25 +133,54 @@ func Open(sealed []byte, identities []age.Identity, limit int64) ([]byte, error)
 	if err != nil {
 		return nil, fmt.Errorf("open: %w: %w", ErrDamaged, err)
 	}
-	d := decoders.Get().(*zstd.Decoder)
-	defer func() {
-		_ = d.Reset(nil)
-		decoders.Put(d)
-	}()
-	if err := d.Reset(r); err != nil {
+	r := &Reader{sealed: text, decoder: decoders.Get().(*zstd.Decoder)}
+	if err := r.decoder.Reset(text); err != nil {
+		r.Close()
 		return nil, fmt.Errorf("open: %w: %w", ErrDamaged, err)
 	}
+	return r, nil
+}
+
+// Read implements [io.Reader].
+func (r *Reader) Read(p []byte) (int, error) {
+	if r.decoder == nil {
+		return 0, errors.New("seal: reader is closed")
+	}
+	n, err := r.decoder.Read(p)
+	switch {
+	case err == io.EOF:
+		// Age tells of a cut-off end only when it is read to its end.
+		if more, err := io.Copy(io.Discard, r.sealed); err != nil || more > 0 {
+			return n, fmt.Errorf("open: %w: something follows the end", ErrDamaged)
+		}
+	case err != nil:
+		return n, fmt.Errorf("open: %w: %w", ErrDamaged, err)
+	}
+	return n, err
+}
+
+// Close gives back what the reader took; it says nothing of the object.
+func (r *Reader) Close() {
+	if r.decoder != nil {
+		_ = r.decoder.Reset(nil)
+		decoders.Put(r.decoder)
+		r.decoder = nil
+	}
+}
+
+// Open opens a whole sealed object, which holds at most limit bytes of plaintext.
+func Open(sealed []byte, identities []age.Identity, limit int64) ([]byte, error) {
+	r, err := NewReader(bytes.NewReader(sealed), identities)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
 	var text bytes.Buffer
-	text.Grow(int(min(limit+bytes.MinRead, 80<<20)))
-	if _, err := io.Copy(&text, io.LimitReader(d, limit+1)); err != nil {
-		return nil, fmt.Errorf("open: %w: %w", ErrDamaged, err)
+	if _, err := io.Copy(&text, io.LimitReader(r, limit+1)); err != nil {
+		return nil, err
 	}
 	if int64(text.Len()) > limit {
 		return nil, fmt.Errorf("open: %w", ErrTooLarge)
-	}
-	// Age tells of a cut-off end only when it is read to its end.
-	if n, err := io.Copy(io.Discard, r); err != nil || n > 0 {
-		return nil, fmt.Errorf("open: %w: something follows the end", ErrDamaged)
 	}
 	return text.Bytes(), nil
 }

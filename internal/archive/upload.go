@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -10,12 +11,12 @@ import (
 	"github.com/lifeboat-dr/lifeboat/internal/store"
 )
 
-// store writes a part, create-only. When its place is taken, an earlier attempt may have written the same
+// upload writes a part, create-only. When its place is taken, an earlier attempt may have written the same
 // rows: sealed bytes differ every time, so what counts is the range that the fleet vouched for. Rows are
 // the same as long as the snapshot is, and cuts depend on nothing but the rows.
-func (w *Writer) store(p *part) (manifest.Part, error) {
-	key := manifest.PartKey(w.cfg.Component, w.cfg.Backup, w.cfg.Snapshot, w.cfg.Chunk, p.number)
-	body := p.buffer.Bytes()
+func upload(ctx context.Context, cfg WriterConfig, p *part) (manifest.Part, error) {
+	key := manifest.PartKey(cfg.Component, cfg.Backup, cfg.Snapshot, cfg.Chunk, p.number)
+	body := p.body.room
 	sum := sha256.Sum256(body)
 	digest := hex.EncodeToString(sum[:])
 	stored := manifest.Part{
@@ -23,24 +24,24 @@ func (w *Writer) store(p *part) (manifest.Part, error) {
 		Offset: p.offset, Bytes: p.bytes, PlainSHA256: hex.EncodeToString(p.plain.Sum(nil)),
 	}
 	where := fmt.Sprintf("%d+%d", p.offset, p.bytes)
-	object, err := w.cfg.Store.Create(w.ctx, key, body, store.CreateOptions{
-		RetainUntil: w.cfg.RetainUntil,
-		Metadata:    map[string]string{metaRange: where, metaMAC: w.cfg.Notes.MAC(key, where+" "+stored.PlainSHA256+" "+digest)},
+	object, err := cfg.Store.Create(ctx, key, body, store.CreateOptions{
+		RetainUntil: cfg.RetainUntil,
+		Metadata:    map[string]string{metaRange: where, metaMAC: cfg.Notes.MAC(key, where+" "+stored.PlainSHA256+" "+digest)},
 	})
 	switch {
 	case err == nil:
 		stored.Version = object.Version
 		return stored, nil
 	case errors.Is(err, store.ErrExists):
-		return w.adopt(stored, where)
+		return adopt(ctx, cfg, stored, where)
 	}
 	return stored, err
 }
 
 // adopt takes the object that is in a part's place, if the fleet vouched for it as these very rows. The
 // vouching covers the plaintext's digest without telling it: the MAC is keyed.
-func (w *Writer) adopt(stored manifest.Part, where string) (manifest.Part, error) {
-	object, err := w.cfg.Store.Stat(w.ctx, stored.Key, "")
+func adopt(ctx context.Context, cfg WriterConfig, stored manifest.Part, where string) (manifest.Part, error) {
+	object, err := cfg.Store.Stat(ctx, stored.Key, "")
 	if err != nil {
 		return stored, err
 	}
@@ -48,7 +49,7 @@ func (w *Writer) adopt(stored manifest.Part, where string) (manifest.Part, error
 		return stored, fmt.Errorf("object %s: %w: the store does not tell its digest", stored.Key, ErrForeign)
 	}
 	vouched := where + " " + stored.PlainSHA256 + " " + object.SHA256
-	if object.Metadata[metaRange] != where || !w.cfg.Notes.CheckMAC(stored.Key, vouched, object.Metadata[metaMAC]) {
+	if object.Metadata[metaRange] != where || !cfg.Notes.CheckMAC(stored.Key, vouched, object.Metadata[metaMAC]) {
 		return stored, fmt.Errorf("object %s: %w", stored.Key, ErrForeign)
 	}
 	stored.Version, stored.Size, stored.SHA256 = object.Version, object.Size, object.SHA256
