@@ -101,7 +101,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 			continue
 		}
 		n, err := r.now.Read(p)
-		if err == io.EOF {
+		if err == io.EOF { //nolint:errorlint // an error that wraps it is damage, not the end
 			r.drop()
 		} else {
 			r.err = err
@@ -178,14 +178,14 @@ func (o *opened) Read(p []byte) (int, error) {
 	n, err := o.text.Read(p)
 	o.plain.Write(p[:n])
 	o.bytes += int64(n)
-	switch {
-	case o.bytes > o.part.Bytes,
-		err == io.EOF && (o.bytes != o.part.Bytes || hex.EncodeToString(o.plain.Sum(nil)) != o.part.PlainSHA256):
-		return 0, fmt.Errorf("%w: %s opens to other rows", ErrObject, o.part.Key)
-	case err == nil || err == io.EOF:
-		return n, err
+	ended := err == io.EOF //nolint:errorlint // an error that wraps it is damage, not the end
+	if err != nil && !ended {
+		return 0, unsealed(err, o.part.Key)
 	}
-	return 0, unsealed(err, o.part.Key)
+	if o.bytes > o.part.Bytes || ended && (o.bytes != o.part.Bytes || hex.EncodeToString(o.plain.Sum(nil)) != o.part.PlainSHA256) {
+		return 0, fmt.Errorf("%w: %s opens to other rows", ErrObject, o.part.Key)
+	}
+	return n, err
 }
 
 // unsealed says what opening an object came to.

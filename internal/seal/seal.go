@@ -148,7 +148,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 	}
 	n, err := r.decoder.Read(p)
 	switch {
-	case err == io.EOF:
+	case err == io.EOF: //nolint:errorlint // an error that wraps it is damage, not the end
 		// Age tells of a cut-off end only when it is read to its end.
 		if more, err := io.Copy(io.Discard, r.sealed); err != nil || more > 0 {
 			return n, fmt.Errorf("open: %w: something follows the end", ErrDamaged)
