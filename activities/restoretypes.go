@@ -54,9 +54,11 @@ type TargetInput struct {
 	Component  string `json:"component"`
 	Backup     string `json:"backup"`
 	Target     Target `json:"target"`
+	// Selection restricts the restore to some tables.
+	Selection *Selection `json:"selection,omitempty"`
 }
 
-// LoadChunksInput asks that the chunks [From, To) be loaded.
+// LoadChunksInput asks that the chunks [From, To) be loaded, counted among the selected ones.
 type LoadChunksInput struct {
 	TargetInput
 	From int `json:"from"`
@@ -67,6 +69,9 @@ type LoadChunksInput struct {
 type Restored struct {
 	// Waived counts entries that an unprivileged owner cannot restore; their list is in the vault's record.
 	Waived int `json:"waived"`
+	// LeftOut is what a selection left out, with the reasons; LeftOutCount counts it where the list is cut.
+	LeftOut      []manifest.NotCovered `json:"left_out,omitempty"`
+	LeftOutCount int                   `json:"left_out_count,omitempty"`
 }
 
 // Compared is the outcome of a comparison. It never holds a value of the data.

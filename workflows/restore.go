@@ -22,6 +22,9 @@ type restore struct {
 	progress    *progress
 	guard       func(workflow.Context, string) plan.Guard
 	loaded      activities.Copied
+	// selection is nil when everything is restored; then found counts the selected tables and chunks only.
+	selection *activities.Selection
+	restored  activities.Restored
 }
 
 // run restores and compares. Until everything is equal the target stays marked as incomplete.
@@ -50,11 +53,14 @@ func (r *restore) run(ctx workflow.Context) (compared activities.Compared, err e
 	}
 
 	r.progress.start(ctx, "Constraints")
-	var restored activities.Restored
-	if err := workflow.ExecuteActivity(bulk.within(r.budget).on(ctx, r.target.Site, "Create indexes and constraints"), restores.CreateConstraints, r.input(ctx, "constraints")).Get(ctx, &restored); err != nil {
+	if err := workflow.ExecuteActivity(bulk.within(r.budget).on(ctx, r.target.Site, "Create indexes and constraints"), restores.CreateConstraints, r.input(ctx, "constraints")).Get(ctx, &r.restored); err != nil {
 		return compared, err
 	}
-	r.progress.done(ctx, "Constraints", "%d entries waived", restored.Waived)
+	if r.selection.Empty() {
+		r.progress.done(ctx, "Constraints", "%d entries waived", r.restored.Waived)
+	} else {
+		r.progress.done(ctx, "Constraints", "%d entries waived, %d left out", r.restored.Waived, r.restored.LeftOutCount)
+	}
 
 	r.progress.start(ctx, "Compare")
 	if err := workflow.ExecuteActivity(bulk.within(r.budget).on(ctx, r.target.Site, "Compare with the backup"), restores.CompareTarget, r.input(ctx, "compare")).Get(ctx, &compared); err != nil {
@@ -119,5 +125,5 @@ func (r *restore) drop(ctx workflow.Context, after ...activities.Receipt) (dropp
 }
 
 func (r *restore) input(ctx workflow.Context, step string) activities.TargetInput {
-	return activities.TargetInput{Guard: r.guard(ctx, step), Component: r.component, Backup: r.found.Backup, Target: r.target}
+	return activities.TargetInput{Guard: r.guard(ctx, step), Component: r.component, Backup: r.found.Backup, Target: r.target, Selection: r.selection}
 }

@@ -16,6 +16,8 @@ type RestoreInput struct {
 	// Backup is an id, "latest" or "latest-verified".
 	Backup string            `json:"backup"`
 	Target activities.Target `json:"target"`
+	// Selection restricts the restore to some tables; nil restores everything.
+	Selection *activities.Selection `json:"selection,omitempty"`
 }
 
 // RestoreResult says what was restored, and where.
@@ -28,12 +30,21 @@ type RestoreResult struct {
 	// WasVerified says that the backup had been verified before.
 	WasVerified bool          `json:"was_verified"`
 	Took        time.Duration `json:"took"`
+	// Selected counts what a selection fitted; nil when everything was restored.
+	Selected *activities.SelectedTables `json:"selected,omitempty"`
+	// LeftOut is what does not work without the tables that were not selected, with the reasons; LeftOutCount
+	// counts it where the list is cut.
+	LeftOut      []manifest.NotCovered `json:"left_out,omitempty"`
+	LeftOutCount int                   `json:"left_out_count,omitempty"`
 }
 
 // RestoreBackup restores a backup into an empty database or a new branch, and compares it.
 //
 // A failure leaves the target as it is, marked as incomplete, so that the same restore can go on; a
 // target that holds anything else is refused before anything is written.
+//
+// With a selection only its tables are restored, and only their part of the backup is read. A selection that fits
+// nothing is refused before a target is touched. It verifies nothing: no record comes of it.
 func RestoreBackup(ctx workflow.Context, in RestoreInput) (*RestoreResult, error) {
 	if err := in.validate(); err != nil {
 		return nil, err
@@ -86,8 +97,16 @@ func (r *restoreBackup) run(ctx workflow.Context) (*RestoreResult, error) {
 	if err := setSite(ctx, target.Site); err != nil {
 		return nil, err
 	}
-	shown := newProgress(r.in.Component, r.found.Backup, restoreSteps...)
-	inner := restore{component: r.in.Component, found: r.found, target: target, connections: r.settings.Connections, budget: r.settings.Budget, progress: &shown, guard: r.guard}
+	steps := restoreSteps
+	if !r.in.Selection.Empty() {
+		steps = append([]string{"Select"}, restoreSteps...)
+	}
+	shown := newProgress(r.in.Component, r.found.Backup, steps...)
+	selected, err := r.selectTables(ctx, target.Site, &shown)
+	if err != nil {
+		return nil, err
+	}
+	inner := restore{selection: r.in.Selection, component: r.in.Component, found: r.found, target: target, connections: r.settings.Connections, budget: r.settings.Budget, progress: &shown, guard: r.guard}
 	compared, err := inner.run(ctx)
 	if err != nil {
 		return nil, err
@@ -95,7 +114,27 @@ func (r *restoreBackup) run(ctx workflow.Context) (*RestoreResult, error) {
 	return &RestoreResult{
 		Backup: r.found.Backup, Point: r.found.Point, Target: inner.target, Rows: inner.loaded.Rows, Checks: compared.Checks,
 		WasVerified: r.found.Verified, Took: workflow.Now(ctx).Sub(r.started),
+		Selected: selected, LeftOut: inner.restored.LeftOut, LeftOutCount: inner.restored.LeftOutCount,
 	}, nil
+}
+
+// selectTables holds the selection against the backup. From then on found counts what is selected.
+func (r *restoreBackup) selectTables(ctx workflow.Context, site string, shown *progress) (*activities.SelectedTables, error) {
+	if r.in.Selection.Empty() {
+		return nil, nil
+	}
+	shown.start(ctx, "Select")
+	var restores *activities.Restores
+	var selected activities.SelectedTables
+	err := workflow.ExecuteActivity(lookup.on(ctx, site, "Select the tables"), restores.SelectTables, activities.SelectTablesInput{
+		Component: r.in.Component, Backup: r.found.Backup, Selection: *r.in.Selection,
+	}).Get(ctx, &selected)
+	if err != nil {
+		return nil, err
+	}
+	r.found.Batches, r.found.Totals.Tables, r.found.Totals.Chunks, r.found.Totals.Rows = selected.Batches, selected.Tables, selected.Chunks, selected.Rows
+	shown.done(ctx, "Select", "%d of %d tables, %d rows", selected.Tables, selected.Of, selected.Rows)
+	return &selected, nil
 }
 
 // target fills in what the configuration or this execution decides.

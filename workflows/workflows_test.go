@@ -30,6 +30,8 @@ type world struct {
 	attempts []manifest.Attempt
 	records  []activities.RecordVerifiedInput
 	guards   map[string]plan.Guard
+	// selections are those of the loads.
+	selections []*activities.Selection
 }
 
 func newWorld(t *testing.T) *world {
@@ -133,6 +135,9 @@ func (w *world) fake() {
 		w.attempts = append(w.attempts, in.Attempt)
 		return w.note("RecordAttempt", in.Guard)
 	})
+	on(restores.SelectTables, func(_ context.Context, in activities.SelectTablesInput) (activities.SelectedTables, error) {
+		return activities.SelectedTables{Tables: 1, Of: 41, Chunks: 2, Rows: 20, Batches: []int{2}}, w.note("SelectTables", plan.Guard{})
+	})
 	on(restores.OpenTarget, func(_ context.Context, in activities.TargetInput) (activities.Target, error) {
 		return in.Target, w.note("OpenTarget", in.Guard)
 	})
@@ -140,9 +145,13 @@ func (w *world) fake() {
 		return activities.Restored{}, w.note("CreateTables", in.Guard)
 	})
 	on(restores.LoadChunks, func(_ context.Context, in activities.LoadChunksInput) (activities.Copied, error) {
+		w.selections = append(w.selections, in.Selection)
 		return activities.Copied{Chunks: in.To - in.From, Rows: 30}, w.note("LoadChunks", in.Guard)
 	})
 	on(restores.CreateConstraints, func(_ context.Context, in activities.TargetInput) (activities.Restored, error) {
+		if !in.Selection.Empty() {
+			return activities.Restored{LeftOut: []manifest.NotCovered{{Kind: "view", Name: "v", Reason: "r"}}, LeftOutCount: 1}, w.note("CreateConstraints", in.Guard)
+		}
 		return activities.Restored{}, w.note("CreateConstraints", in.Guard)
 	})
 	on(restores.CompareTarget, func(_ context.Context, in activities.TargetInput) (activities.Compared, error) {

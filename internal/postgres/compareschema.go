@@ -33,6 +33,10 @@ func (r *Restorer) compareSchema(ctx context.Context, archive []byte) ([]manifes
 	for i := range source {
 		source[i] = r.roles.apply(source[i])
 	}
+	if r.selected != nil {
+		c, err := r.compareSelectedSchema(ctx, source, target, left)
+		return withWaived([]manifest.Check{c}, left), err
+	}
 	c := manifest.Check{Name: "schema:schema", Detail: fmt.Sprintf("%d entries", len(target))}
 	differs := firstDifference(r.described(source, left), r.described(target, left))
 	c.OK = differs == ""
@@ -42,11 +46,14 @@ func (r *Restorer) compareSchema(ctx context.Context, archive []byte) ([]manifes
 	if !c.OK {
 		c.Detail = "differs at " + differs
 	}
-	checks := []manifest.Check{c}
+	return withWaived([]manifest.Check{c}, left), nil
+}
+
+func withWaived(checks []manifest.Check, left []waiver) []manifest.Check {
 	for _, w := range left {
 		checks = append(checks, manifest.Check{Name: "waived:" + w.entry, OK: true, Detail: w.reason})
 	}
-	return checks, nil
+	return checks
 }
 
 // described is what two equal schemas have in common: their entries without order.

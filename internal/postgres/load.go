@@ -48,7 +48,7 @@ func (r *Restorer) Load(ctx context.Context, catalog manifest.Catalog, chunk man
 	if source != nil {
 		return fmt.Errorf("load chunk %s: %w", chunk.ID, source)
 	}
-	return err
+	return r.explainLoad(err)
 }
 
 func load(ctx context.Context, tx pgx.Tx, catalog manifest.Catalog, chunk manifest.Chunk, in io.Reader) error {

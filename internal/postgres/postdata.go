@@ -23,6 +23,9 @@ func (r *Restorer) PostData(ctx context.Context, archive []byte, catalog manifes
 	}
 	if !done {
 		p, err := r.plan(ctx, archive, sectionPostData)
+		if err == nil {
+			p.todo, err = r.relevant(ctx, p.todo)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -66,7 +69,7 @@ func (r *Restorer) create(ctx context.Context, p *planned, todo []entry, archive
 			return err
 		}
 		defer helper.Close(ctx)
-		helper.roles = r.roles
+		helper.roles, helper.selected = r.roles, r.selected
 		for j := range in {
 			err := helper.atomically(ctx, "create "+strings.ToLower(j.Type), func(tx pgx.Tx) error {
 				if _, err := tx.Exec(ctx, quietly, pgx.QueryExecModeSimpleProtocol); err != nil {
@@ -110,6 +113,9 @@ func (r *Restorer) conclude(ctx context.Context, catalog manifest.Catalog) error
 		return err
 	}
 	left, err := r.leftOut(ctx)
+	if err == nil {
+		catalog, err = r.present(ctx, catalog)
+	}
 	if err != nil {
 		return err
 	}
@@ -127,7 +133,7 @@ func (r *Restorer) conclude(ctx context.Context, catalog manifest.Catalog) error
 					return nil
 				}
 			}
-			return fail("refresh materialized view", name, err)
+			return r.refreshed(ctx, tx, name, err)
 		})
 		if err != nil {
 			return err

@@ -64,7 +64,13 @@ func (r *Restorer) preData(ctx context.Context, archive []byte) error {
 			return err
 		}
 	}
+	if err := r.narrow(ctx); err != nil {
+		return err
+	}
 	return r.atomically(ctx, "create tables", func(tx pgx.Tx) error {
+		if err := r.narrowed(ctx, tx); err != nil {
+			return err
+		}
 		if err := r.refuseForcedRowSecurity(ctx, tx, archive); err != nil {
 			return err
 		}

@@ -18,6 +18,8 @@ type Restorer struct {
 	backup  string
 	conn    *pgx.Conn
 	roles   roleMap
+	// selected is nil when everything is restored.
+	selected *Selected
 }
 
 // NewRestorer connects to a target for the restore of the backup with this id. Close it.
@@ -83,10 +85,11 @@ func (r *Restorer) Prepare(ctx context.Context) error {
 				Hint: "choose an empty database; nothing was changed"}
 		}
 		_, err = tx.Exec(ctx, `CREATE SCHEMA `+bookkeeping+`;
-			CREATE TABLE `+bookkeeping+`.restore (backup text PRIMARY KEY, began timestamptz NOT NULL DEFAULT pg_catalog.now());
+			CREATE TABLE `+bookkeeping+`.restore (backup text PRIMARY KEY, selection text NOT NULL, began timestamptz NOT NULL DEFAULT pg_catalog.now());
 			CREATE TABLE `+bookkeeping+`.done (step text PRIMARY KEY, rows bigint, fingerprint text, at timestamptz NOT NULL DEFAULT pg_catalog.now());
 			CREATE TABLE `+bookkeeping+`.waived (entry text PRIMARY KEY, reason text NOT NULL);
-			INSERT INTO `+bookkeeping+`.restore (backup) VALUES (`+literal(r.backup)+`);
+			`+selectionTables+`
+			INSERT INTO `+bookkeeping+`.restore (backup, selection) VALUES (`+literal(r.backup)+`, `+literal(r.selectionText())+`);
 			COMMENT ON SCHEMA `+bookkeeping+` IS 'INCOMPLETE: this database is being restored, or its restore failed'`, pgx.QueryExecModeSimpleProtocol)
 		return err
 	})
@@ -109,7 +112,7 @@ func (r *Restorer) resumes(ctx context.Context) (bool, error) {
 		return false, &Error{Op: "prepare target", Kind: ErrNotEmpty, Err: fmt.Errorf("%w: a restore of backup %s was begun in it", ErrNotEmpty, backup),
 			Hint: "finish that restore, or choose an empty database"}
 	}
-	return true, nil
+	return true, r.resumesSelection(ctx)
 }
 
 // atomically runs do in a transaction.

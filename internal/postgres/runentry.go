@@ -107,6 +107,9 @@ func (r *Restorer) runPiece(ctx context.Context, tx pgx.Tx, e entry, sql, lost s
 			return nil
 		}
 	}
+	if left, err := r.leaveOut(ctx, tx, e, known); left || err != nil {
+		return err
+	}
 	switch {
 	case waivable[e.Type] && lacking[known.Code]:
 		return waive(ctx, tx, e.key(), known.Err.Error())

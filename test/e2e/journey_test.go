@@ -74,6 +74,7 @@ func TestJourney(t *testing.T) {
 	t.Run("restore into a branch", func(t *testing.T) { r.restoreIntoBranch(t, backup) })
 	t.Run("a database that is not empty is refused", func(t *testing.T) { r.refuseNonEmpty(t, backup) })
 	t.Run("history tells nothing", func(t *testing.T) { r.readHistories(t) })
+	t.Run("one table", func(t *testing.T) { r.restoreOneTable(t, backup) }) // its history names what a person named
 	t.Run("a flipped bit is found and told", func(t *testing.T) { r.flipABit(t, backup) })
 	t.Run("nothing is done without an order", func(t *testing.T) { r.refuseWithoutOrder(t) })
 	r.record(t)
