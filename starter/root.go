@@ -56,7 +56,7 @@ Try it on this machine, with nothing set up:  lifeboat demo`,
 		&cobra.Group{ID: "try", Title: "Trying it:"},
 	)
 	addTo(root, "daily", newBackup(a), newBackups(a), newVerify(a), newRestore(a), newStatus(a), newSchedule(a))
-	addTo(root, "setup", newKeygen(a), newOrder(a), newRoster(a), newConfig(a))
+	addTo(root, "setup", newKeygen(a), newOrder(a), newRoster(a), newRunbook(a), newConfig(a))
 	addTo(root, "try", newDev(a), newDemo(a))
 	root.AddCommand(newVersion(a))
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesText})

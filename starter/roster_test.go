@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/lifeboat-dr/lifeboat/internal/roster"
+	"github.com/lifeboat-dr/lifeboat/runbooks"
 )
 
 // rosterStage is a directory with a configuration that names a roster, and people's keys beside it.
@@ -165,4 +166,61 @@ func TestSigningWithAnAgent(t *testing.T) {
 		}
 	}
 	s.does(exitOK, "version 1 is the roster now", "roster", "sign", "--yes")
+}
+
+// signedBy makes a roster that some owners signed, and pins it.
+func (s *rosterStage) signedBy(owners ...string) {
+	s.Helper()
+	s.does(exitOK, "", "roster", "init", owners[0], "--name", owners[0], "--key", "KEY/"+owners[0]+".pub", "--role", "commander")
+	for _, id := range owners[1:] {
+		s.does(exitOK, "", "roster", "add", id, "--name", id, "--key", "KEY/"+id+".pub", "--role", "owner")
+	}
+	for _, id := range owners[:min(2, len(owners))] {
+		s.does(exitOK, "", "roster", "sign", "--yes", "--key", "KEY/"+id)
+	}
+	var shown struct{ Fingerprint string }
+	if err := json.Unmarshal([]byte(s.does(exitOK, "", "roster", "show", "-o", "json")), &shown); err != nil {
+		s.Fatal(err)
+	}
+	s.pin(shown.Fingerprint)
+}
+
+func TestRunbooksAreSignedOnTheCommandLine(t *testing.T) {
+	s := newRosterStage(t, "alice", "bob", "carol", "dan")
+	s.signedBy("alice", "bob", "carol")
+	book := s.path("rehearsal.yaml")
+	text, ok := runbooks.BuiltinNamed("backup-restore-rehearsal")
+	if !ok {
+		t.Fatal("the runbook is gone")
+	}
+	write := func(data []byte) {
+		if err := os.WriteFile(book, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	signatures := func() int {
+		data, err := os.ReadFile(book + ".sigs")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(string(data), "BEGIN SSH SIGNATURE")
+	}
+	s.does(exitNotFound, "there is no runbook", "runbook", "sign", book, "--key", "KEY/alice")
+	write([]byte("name: x\n"))
+	s.does(exitUsage, "is not signed, it is wrong", "runbook", "sign", book, "--key", "KEY/alice")
+	write(text)
+	s.does(exitFailed, "no owner", "runbook", "sign", book, "--key", "KEY/dan")
+	s.does(exitOK, "1 of 2", "runbook", "sign", book, "--key", "KEY/alice")
+	s.does(exitOK, "1 of 2", "runbook", "sign", book, "--key", "KEY/alice")
+	s.does(exitOK, "2 of 2", "runbook", "sign", book, "--key", "KEY/bob")
+	if n := signatures(); n != 2 {
+		t.Errorf("%d signatures", n)
+	}
+	write(append(text, "# edited\n"...))
+	s.does(exitOK, "1 of 2", "runbook", "sign", book, "--key", "KEY/carol")
+	if n := signatures(); n != 1 {
+		t.Errorf("%d signatures under the edited text", n)
+	}
+	s.pin("")
+	s.does(exitConfig, "fingerprint", "runbook", "sign", book, "--key", "KEY/alice")
 }
