@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"filippo.io/age"
 
@@ -41,6 +42,7 @@ type Engine struct {
 
 	opt    Options
 	orders *activities.Orders
+	roster *roster.File
 	signer *signature.Signer
 	keys   workrecord.Keys
 	teller activities.Teller
@@ -74,6 +76,12 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (*Engine, error) 
 	}
 	if e.orders, err = Orders(cfg); err != nil {
 		return nil, err
+	}
+	// A roster that does not hold stops what people decide, and not the backups of the night.
+	if e.roster = Roster(cfg); e.roster != nil {
+		if _, err := e.roster.Load(time.Now()); err != nil {
+			opt.Log.Error("the roster does not hold: nothing that needs people's decisions will be done", "error", err)
+		}
 	}
 	if err := e.alerting(cfg); err != nil {
 		return nil, err
@@ -145,6 +153,14 @@ func Orders(cfg *config.Config) (*activities.Orders, error) {
 		return nil, err
 	}
 	return &activities.Orders{Application: cfg.Application, Standing: standing, Owners: owners, Required: cfg.Order.Required}, nil
+}
+
+// Roster is where people stand, nil when the configuration names none. It is read and verified at every use.
+func Roster(cfg *config.Config) *roster.File {
+	if cfg.Roster == nil {
+		return nil
+	}
+	return &roster.File{Path: string(cfg.Roster.File), Fingerprint: cfg.Roster.Fingerprint}
 }
 
 func verifier(signers config.Signers, setting string) (*signature.Verifier, error) {

@@ -86,8 +86,22 @@ func (r *Ring) identity(name string) (recipient string, err error) {
 	return id.Recipient().String(), r.write(name, text, 0o600)
 }
 
+// Person makes somebody's OpenSSH key in a directory, in the file NAME with its public half in NAME.pub. It
+// overwrites nothing.
+func Person(dir, name, comment string) error {
+	_, err := (&Ring{Dir: dir}).pair(name, comment)
+	return err
+}
+
 // signer makes a key pair, and lists its public half as the only one that is believed.
 func (r *Ring) signer(name, list, principal string) (public string, err error) {
+	if public, err = r.pair(name, principal); err != nil {
+		return "", err
+	}
+	return public, r.write(list, principal+" "+public+"\n", 0o644)
+}
+
+func (r *Ring) pair(name, principal string) (public string, err error) {
 	pub, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return "", fmt.Errorf("generate %s: %w", name, err)
@@ -104,10 +118,7 @@ func (r *Ring) signer(name, list, principal string) (public string, err error) {
 	if err := r.write(name, string(pem.EncodeToMemory(block)), 0o600); err != nil {
 		return "", err
 	}
-	if err := r.write(name+".pub", public+" "+principal+"\n", 0o644); err != nil {
-		return "", err
-	}
-	return public, r.write(list, principal+" "+public+"\n", 0o644)
+	return public, r.write(name+".pub", public+" "+principal+"\n", 0o644)
 }
 
 func (r *Ring) random(name, prefix string) error {

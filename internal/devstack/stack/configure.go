@@ -81,6 +81,10 @@ func (s *Stack) configure(in secrets) error {
 	if err := s.signOrder(); err != nil {
 		return err
 	}
+	fingerprint, err := s.people()
+	if err != nil {
+		return err
+	}
 	temporal, err := s.temporalAddress()
 	if err != nil {
 		return err
@@ -104,7 +108,7 @@ func (s *Stack) configure(in secrets) error {
 	}
 	var text bytes.Buffer
 	err = configTemplate.Execute(&text, map[string]any{
-		"Sites": s.Sites, "WriterKey": WriterKey, "Verification": verification, "Escrow": escrow, "Temporal": temporal,
+		"Sites": s.Sites, "WriterKey": WriterKey, "Verification": verification, "Escrow": escrow, "Temporal": temporal, "Fingerprint": fingerprint,
 	})
 	if err != nil {
 		return fmt.Errorf("render configuration: %w", err)
