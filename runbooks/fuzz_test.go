@@ -61,7 +61,7 @@ func use(t *testing.T, r *Runbook) {
 		_ = GateOf(step)
 		_, _ = r.GatesBefore(step.ID), r.Behind(step.ID)
 	}
-	_, _ = r.Bind(map[string]any{"count": 3.0}) //nolint:errcheck // it may refuse
+	_, _ = r.Bind(map[string]any{"count": 3.0})
 	_ = r.PointOfNoReturn(plan.ModeDrill)
 	_ = r.Markdown(Sheet{})
 	if _, err := r.Page(Sheet{}); err != nil {
