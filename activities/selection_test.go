@@ -126,7 +126,7 @@ func TestSelectionsThatAreRefused(t *testing.T) {
 		_, err := lab.Do[activities.SelectedTables](w, w.All.Restores.SelectTables, activities.SelectTablesInput{Component: lab.Component, Backup: id, Selection: s})
 		return err
 	}
-	refused(t, ask(activities.Selection{Tables: []string{"cliams"}}), activities.TypeInvalidInput, `"public"."claims"`)
+	refused(t, ask(activities.Selection{Tables: []string{"cliams"}}), activities.TypeInvalidInput, "public.claims")
 	refused(t, ask(activities.Selection{}), activities.TypeInvalidInput, "empty")
 	in := l.Scratch(id, "a")
 	in.Selection = &activities.Selection{Tables: []string{"claims"}}

@@ -1,5 +1,7 @@
 package postgres
 
+import "github.com/lifeboat-dr/lifeboat/internal/manifest"
+
 // TOC lets tests hold the archive's entries against what pg_restore lists.
 func TOC(archive []byte) (kinds, names, sql []string, err error) {
 	list, err := toc(archive)
@@ -16,3 +18,13 @@ func MapRoles(kind, owner, sql, restorer string, to map[string]string) string {
 
 // Rights lets tests see the statements for a large object.
 var Rights = grant
+
+// ResolveUnchecked trusts the target to refuse a selection that cannot be.
+func ResolveUnchecked(s Selection, contents manifest.Contents, archive []byte) (*Selected, error) {
+	list, err := entries(archive, sectionPreData)
+	if err != nil {
+		return nil, err
+	}
+	_, selected, err := resolve(s, contents, list)
+	return selected, err
+}

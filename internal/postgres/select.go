@@ -58,11 +58,20 @@ func Resolve(s Selection, contents manifest.Contents, archive []byte) (*Selected
 	if err != nil {
 		return nil, err
 	}
-	c := newChoice(contents.Catalog, definitions(list))
-	if err := c.choose(s); err != nil {
+	c, selected, err := resolve(s, contents, list)
+	if err != nil {
 		return nil, err
 	}
-	return c.selected(s, contents)
+	return selected, c.refuseIncomplete(list)
+}
+
+func resolve(s Selection, contents manifest.Contents, list []entry) (*choice, *Selected, error) {
+	c := newChoice(contents.Catalog, definitions(list))
+	if err := c.choose(s); err != nil {
+		return nil, nil, err
+	}
+	selected, err := c.selected(s, contents)
+	return c, selected, err
 }
 
 // choice is a selection on its way.
@@ -156,7 +165,7 @@ func (c *choice) apply(p pattern, chosen bool) error {
 			continue
 		}
 		if chosen && found.missing != "" {
-			why = n.String() + ": " + found.missing
+			why = n.shown() + ": " + found.missing
 			if p.exact {
 				continue
 			}
@@ -193,11 +202,11 @@ func (c *choice) nothingFits(p pattern, why string) error {
 	for _, n := range c.names {
 		switch {
 		case p.name == nil:
-			names[ident(n.schema)] = levenshtein.ComputeDistance(p.plain, n.schema)
+			names[shown(n.schema)] = levenshtein.ComputeDistance(p.plain, n.schema)
 		case strings.Contains(p.plain, "."):
-			names[n.String()] = levenshtein.ComputeDistance(p.plain, n.schema+"."+n.name)
+			names[n.shown()] = levenshtein.ComputeDistance(p.plain, n.schema+"."+n.name)
 		default:
-			names[n.String()] = levenshtein.ComputeDistance(p.plain, n.name)
+			names[n.shown()] = levenshtein.ComputeDistance(p.plain, n.name)
 		}
 	}
 	near := make([]string, 0, len(names))
@@ -224,7 +233,7 @@ func (c *choice) selected(s Selection, contents manifest.Contents) (*Selected, e
 	for _, n := range c.names {
 		found := c.tables[n]
 		if found.chosen && found.missing != "" {
-			out.LeftOut = append(out.LeftOut, manifest.NotCovered{Kind: "table", Name: n.String(), Reason: found.missing})
+			out.LeftOut = append(out.LeftOut, manifest.NotCovered{Kind: "table", Name: n.shown(), Reason: found.missing})
 			continue
 		}
 		if !found.chosen {
@@ -248,7 +257,7 @@ func (c *choice) selected(s Selection, contents manifest.Contents) (*Selected, e
 			out.Contents.Catalog.Tables[i].Root = nil
 		}
 		if t.Extension != "" && !chosen[i] {
-			out.LeftOut = append(out.LeftOut, manifest.NotCovered{Kind: "extension-configuration", Name: tableName(t), Reason: "the rows of extension " + t.Extension + " come only where this table is named"})
+			out.LeftOut = append(out.LeftOut, manifest.NotCovered{Kind: "extension-configuration", Name: relationName{t.Schema, t.Name}.shown(), Reason: "the rows of extension " + t.Extension + " come only where this table is named"})
 		}
 	}
 	out.Contents.Chunks = nil

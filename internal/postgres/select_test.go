@@ -206,19 +206,10 @@ func parents(t *testing.T, s *selective) {
 	p.ask(t, "SELECT count(*) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid AND c.relkind = 'r'", "0")
 	p.ask(t, "SELECT indexrelid::regclass FROM pg_index WHERE indrelid = 'public.readings_2025_0'::regclass", "public.readings_2025_0_pkey")
 	for _, name := range []string{"parent public.readings_2025_0 in public.readings_2025", "parent public.doctor in public.person"} {
-		if p.left[strings.ReplaceAll(quotedParent(name), "'", `"`)] == "" {
+		if p.left[name] == "" {
 			t.Errorf("%s is not reported: %v", name, p.left)
 		}
 	}
-}
-
-// quotedParent quotes the names of "parent a.b in c.d".
-func quotedParent(text string) string {
-	words := strings.Fields(text)
-	for _, i := range []int{1, 3} {
-		words[i] = "'" + strings.ReplaceAll(words[i], ".", "'.'") + "'"
-	}
-	return strings.Join(words, " ")
 }
 
 func excludedPartition(t *testing.T, s *selective) {
@@ -247,9 +238,9 @@ func oddNames(t *testing.T, s *selective) {
 }
 
 func needsAnother(t *testing.T, s *selective) {
-	for table, what := range map[string]string{"other.visits": "column", "other.rated": "default value for column rate"} {
-		_, err := s.restore(t, postgres.Selection{Tables: []string{table}})
-		if !errors.Is(err, postgres.ErrInvalid) || !strings.Contains(err.Error(), what) || !strings.Contains(err.Error(), "select public.patients as well") {
+	for _, table := range []string{"visits", "rated"} {
+		_, err := s.resolve(postgres.Selection{Tables: []string{"other." + table}})
+		if !errors.Is(err, postgres.ErrInvalid) || !strings.Contains(err.Error(), "other."+table+" needs public.patients") {
 			t.Errorf("%s: %v", table, err)
 		}
 	}
@@ -279,13 +270,13 @@ func patterns(t *testing.T, s *selective) {
 	}{
 		{sel: postgres.Selection{Tables: []string{"PUBLIC.Claims"}}, want: 1},
 		{sel: postgres.Selection{Tables: []string{"public.c*"}}, want: 1},
-		{sel: postgres.Selection{Tables: []string{"*"}, Exclude: []string{"public.*"}}, want: 4}, // one falls with its parent
+		{sel: postgres.Selection{Tables: []string{"*"}, Exclude: []string{"public.*", "visits", "rated"}}, want: 2}, // one falls with its parent
 		{sel: postgres.Selection{Tables: []string{"reading"}}, says: `the nearest`},
-		{sel: postgres.Selection{Tables: []string{"public.cliams"}}, says: `"public"."claims"`},
+		{sel: postgres.Selection{Tables: []string{"public.cliams"}}, says: `public.claims`},
 		{sel: postgres.Selection{Tables: []string{`"Claims"`}}, says: "fits nothing"},
 		{sel: postgres.Selection{Tables: []string{`other.claims`}}, says: "fits nothing"},
 		{sel: postgres.Selection{Tables: []string{`other.dotted`}}, says: "fits nothing"},
-		{sel: postgres.Selection{Schemas: []string{"othr"}}, says: `"other"`},
+		{sel: postgres.Selection{Schemas: []string{"othr"}}, says: `: other`},
 		{sel: postgres.Selection{Exclude: []string{"nothing_like_it"}}, says: "fits nothing"},
 		{sel: postgres.Selection{Tables: []string{"claims"}, Exclude: []string{"claims"}}, says: "leave no table"},
 		{sel: postgres.Selection{Tables: []string{"fleeting"}}, says: "unlogged"},
@@ -339,7 +330,7 @@ func allButOne(t *testing.T, s *selective) {
 		t.Errorf("there are %q", p.tables)
 	}
 	p.want(t, p.tables...)
-	p.wantLeft(t, "RULE public.claims noted", "PUBLICATION feed", "PUBLICATION TABLE public.feed patients", "PUBLICATION TABLE public.feed claims", "large-objects 1 large objects", `table "public"."fleeting"`)
+	p.wantLeft(t, "RULE public.claims noted", "PUBLICATION feed", "PUBLICATION TABLE public.feed patients", "PUBLICATION TABLE public.feed claims", "large-objects 1 large objects", "table public.fleeting")
 }
 
 func marked(t *testing.T, s *selective) {
@@ -352,7 +343,7 @@ func marked(t *testing.T, s *selective) {
 		}
 		t.Cleanup(func() { r.Close(ctx) })
 		if !sel.Empty() {
-			selected, err := s.resolve(sel)
+			selected, err := postgres.ResolveUnchecked(sel, s.dump.contents, s.dump.archive)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -360,15 +351,18 @@ func marked(t *testing.T, s *selective) {
 		}
 		return r, r.Prepare(ctx)
 	}
-	r, err := begin(postgres.Selection{Tables: []string{"other.visits"}})
+	// What the archive did not tell the target finds out. Nothing was dropped, so the selection may be mended.
+	for table, what := range map[string]string{"other.visits": "column", "other.rated": "default value for column rate"} {
+		r, err := begin(postgres.Selection{Tables: []string{table}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.PreData(ctx, s.dump.archive); !errors.Is(err, postgres.ErrInvalid) || !strings.Contains(err.Error(), what) || !strings.Contains(err.Error(), "select public.patients as well") {
+			t.Errorf("%s: %v", table, err)
+		}
+	}
+	r, err := begin(postgres.Selection{Tables: []string{"other.visits", "patients"}})
 	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.PreData(ctx, s.dump.archive); !errors.Is(err, postgres.ErrInvalid) {
-		t.Fatal(err)
-	}
-	// Nothing was made, so the selection may be mended.
-	if r, err = begin(postgres.Selection{Tables: []string{"other.visits", "patients"}}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.PreData(ctx, s.dump.archive); err != nil {

@@ -45,7 +45,7 @@ func (r *Restorer) compareSelectedSchema(ctx context.Context, archive, there []e
 		return manifest.Check{}, err
 	}
 	isOrphan := func(e entry) bool {
-		return (e.Type == "TABLE" || e.Type == "FOREIGN TABLE") && orphans[relation(e.Schema, e.Tag)]
+		return isTable(e) && orphans[relation(e.Schema, e.Tag)]
 	}
 	want, have := r.texts(archive, waived), r.texts(there, waived)
 	var wrong []string
@@ -80,7 +80,7 @@ func (r *Restorer) compareSelectedSchema(ctx context.Context, archive, there []e
 // keeps says whether an entry belongs to a selected table.
 func (r *Restorer) keeps(e entry) bool {
 	of, ok := subject(e)
-	if !ok && (e.Type == "TABLE" || e.Type == "FOREIGN TABLE") {
+	if !ok && isTable(e) {
 		of, ok = relationName{e.Schema, e.Tag}, true
 	}
 	return ok && slices.Contains(r.selected.keep, of)

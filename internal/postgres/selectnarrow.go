@@ -150,8 +150,8 @@ func detach(ctx context.Context, tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, statement); err != nil {
 			return err
 		}
-		reason := "it is a table of its own here, without the foreign keys, triggers and policies of its parent " + l.parent.String() + ", which is not selected"
-		if err := noteLeft(ctx, tx, kindParent, l.child.String()+" in "+l.parent.String(), reason, true); err != nil {
+		reason := "it is a table of its own here, without the foreign keys, triggers and policies of its parent " + l.parent.shown() + ", which is not selected"
+		if err := noteLeft(ctx, tx, kindParent, l.child.shown()+" in "+l.parent.shown(), reason, true); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,18 @@ type relationName struct{ schema, name string }
 
 func (n relationName) String() string { return relation(n.schema, n.name) }
 
+// shown is the name as a person may write it in a pattern.
+func (n relationName) shown() string { return shown(n.schema) + "." + shown(n.name) }
+
+var plainName = regexp.MustCompile(`^[a-z_][a-z0-9_$]*$`)
+
+func shown(name string) string {
+	if plainName.MatchString(name) {
+		return name
+	}
+	return ident(name)
+}
+
 // takeIdent reads one identifier from the start of SQL that PostgreSQL wrote.
 func takeIdent(sql string) (name, rest string, ok bool) {
 	if !strings.HasPrefix(sql, `"`) {
@@ -68,7 +80,7 @@ func definitions(list []entry) []definition {
 	var found []definition
 	index := map[relationName]int{}
 	for _, e := range list {
-		if e.Type != "TABLE" && e.Type != "FOREIGN TABLE" {
+		if !isTable(e) {
 			continue
 		}
 		name, rest := relationName{e.Schema, e.Tag}, withoutLiterals(e.SQL)
