@@ -54,6 +54,9 @@ func (l *linter) people(step *Step) {
 	if step.Undo != nil && TypeNamed(step.Undo.Type) != nil {
 		l.declaredRoles(TypeNamed(step.Undo.Type), step.Undo.With, join(l.path(step), "undo.with"))
 	}
+	if step.Undo != nil && step.Undo.Type == "manual" {
+		l.passable(step.Undo.With, join(l.path(step), "undo.with"), 1, 0)
+	}
 	switch step.Type {
 	case "page":
 		policy, _ := step.With["policy"].(string)
@@ -64,7 +67,7 @@ func (l *linter) people(step *Step) {
 			l.wrong(path, "there is nobody to page: name a policy here, or an escalation for the whole runbook")
 		}
 	case "manual":
-		l.passable(step, 1, 0)
+		l.passable(step.With, path, 1, 0)
 	case "approval":
 		l.gate(step, path)
 	}
@@ -82,15 +85,15 @@ func (l *linter) gate(step *Step, path string) {
 	if g.ExcludeRequester {
 		excluded = 1
 	}
-	l.passable(step, g.Requires, excluded)
+	l.passable(step.With, path, g.Requires, excluded)
 }
 
 // passable proves that a step can still be passed when one person is absent, whoever that is.
-func (l *linter) passable(step *Step, requires, excluded int) {
+func (l *linter) passable(with map[string]any, path string, requires, excluded int) {
 	if l.views.Roster == nil {
 		return
 	}
-	roles := texts(step.With["roles"])
+	roles := texts(with["roles"])
 	var people []string
 	for _, role := range roles {
 		for _, person := range l.views.Roster.Holders(role) {
@@ -104,7 +107,7 @@ func (l *linter) passable(step *Step, requires, excluded int) {
 		if excluded > 0 {
 			why = ", whoever starts the runbook is excluded"
 		}
-		l.wrong(join(l.path(step), "with.roles"), "one absent person could block this: %d of %s are needed%s and one more may be absent, but the people who hold it are %d: give it to %d more",
+		l.wrong(join(path, "roles"), "one absent person could block this: %d of %s are needed%s and one more may be absent, but the people who hold it are %d: give it to %d more",
 			requires, strings.Join(roles, ", "), why, len(people), missing)
 	}
 }
