@@ -142,6 +142,8 @@ func hintFor(pg *pgconn.PgError) string {
 		return "the server ran out of memory; if it says shared memory, raise max_locks_per_transaction"
 	case "53300":
 		return "the server has no free connection: use fewer, or raise max_connections"
+	case "55P03":
+		return "a migration waits for a table that is being read: begin again with a new snapshot once it has run"
 	case "28P01", "28000":
 		return "check the role and the password of the connection string"
 	}

@@ -1,6 +1,10 @@
 package postgres
 
-import "github.com/lifeboat-dr/lifeboat/internal/manifest"
+import (
+	"time"
+
+	"github.com/lifeboat-dr/lifeboat/internal/manifest"
+)
 
 // TOC lets tests hold the archive's entries against what pg_restore lists.
 func TOC(archive []byte) (kinds, names, sql []string, err error) {
@@ -27,4 +31,11 @@ func ResolveUnchecked(s Selection, contents manifest.Contents, archive []byte) (
 	}
 	_, selected, err := resolve(s, contents, list)
 	return selected, err
+}
+
+// SetLockWait shortens the waits for locks until the returned function is called.
+func SetLockWait(d time.Duration) (restore func()) {
+	before, reader := lockWait, readerWait
+	lockWait, readerWait = d, d
+	return func() { lockWait, readerWait = before, reader }
 }

@@ -18,6 +18,11 @@ import (
 // application included: better to give up and try again later.
 var lockWait = 30 * time.Second
 
+// readerWait bounds how long a session that reads a snapshot waits for a table. The snapshot's own lock keeps
+// the table as it is, but a migration that waits for it stands before whoever comes after it: we would wait for
+// it and it for us, for ever. A migration that gives up by itself within this time does no harm.
+var readerWait = 10 * time.Second
+
 // snapshotTries is how often a snapshot is taken anew because tables were made or dropped meanwhile.
 const snapshotTries = 10
 
@@ -39,8 +44,8 @@ type Exported struct {
 // altered, rewritten or truncated while it is read: a snapshot does not protect from these, a truncated
 // table would look empty. Unlike pg_dump it locks first and takes the snapshot after: what a migration did
 // before is in the snapshot as a whole, and what it does after waits. A migration that holds its own locks for
-// longer than half a minute, or that makes and drops tables all the time, is an error ([ErrConflict]), never a
-// mix.
+// longer than half a minute, that makes and drops tables all the time, or that waits in front of a session which
+// reads the snapshot, is an error ([ErrConflict]), never a mix: begin again with a new snapshot.
 func Export(ctx context.Context, address secret.String, appName string) (*Exported, error) {
 	conn, err := Connect(ctx, address, Options{AppName: appName})
 	if err != nil {

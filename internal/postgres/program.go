@@ -134,6 +134,9 @@ func kindOfText(errs []string) error {
 	switch {
 	case strings.Contains(text, "permission denied"), strings.Contains(text, "authentication failed"):
 		return ErrPermission
+	case strings.Contains(text, "due to lock timeout"), strings.Contains(text, "due to statement timeout"):
+		// pg_dump bounds its wait for locks by a statement_timeout, and has none otherwise.
+		return ErrConflict
 	case strings.Contains(text, "server version mismatch"):
 		return ErrVersion
 	case strings.Contains(text, "invalid snapshot identifier"), strings.Contains(text, "snapshot") && strings.Contains(text, "does not exist"):

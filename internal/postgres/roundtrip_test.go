@@ -35,7 +35,16 @@ func read(t *testing.T, address string, target int64) dump {
 		t.Fatal(err)
 	}
 	defer held.Close(ctx)
-	conn, err := postgres.Connect(ctx, secret.New(address), postgres.Options{Snapshot: held.ID, ReadOnly: true})
+	d := dump{contents: manifest.Contents{}, rows: map[string][]byte{}}
+	readInto(t, &d, secret.New(address), held, target)
+	return d
+}
+
+// readInto reads everything through a held snapshot.
+func readInto(t *testing.T, d *dump, address secret.String, held *postgres.Exported, target int64) {
+	t.Helper()
+	ctx := t.Context()
+	conn, err := postgres.Connect(ctx, address, postgres.Options{Snapshot: held.ID, ReadOnly: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,9 +53,9 @@ func read(t *testing.T, address string, target int64) dump {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := dump{contents: manifest.Contents{Catalog: catalog}, rows: map[string][]byte{}}
+	d.contents.Catalog = catalog
 	var archive bytes.Buffer
-	if _, err := postgres.DumpSchema(ctx, secret.New(address), held.ID, &archive); err != nil {
+	if _, err := postgres.DumpSchema(ctx, address, held.ID, &archive); err != nil {
 		t.Fatal(err)
 	}
 	d.archive = archive.Bytes()
@@ -60,7 +69,6 @@ func read(t *testing.T, address string, target int64) dump {
 		d.contents.Chunks = append(d.contents.Chunks, chunk)
 		d.rows[chunk.ID] = rows.Bytes()
 	}
-	return d
 }
 
 // restore brings a backup into a database and compares; steps is called between the steps.

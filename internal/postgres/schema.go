@@ -29,7 +29,7 @@ func DumpSchema(ctx context.Context, address secret.String, snapshot string, w i
 	}
 	args := []string{"--format=custom", "--compress=0", "--schema-only", "--no-password", "--no-subscriptions", "--exclude-schema=" + bookkeeping}
 	if snapshot != "" {
-		args = append(args, "--snapshot="+snapshot)
+		args = append(args, "--snapshot="+snapshot, fmt.Sprintf("--lock-wait-timeout=%d", readerWait.Milliseconds()))
 	}
 	return run(ctx, path, password, nil, w, append(args, "--dbname="+public)...)
 }

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -95,7 +96,7 @@ func prepare(ctx context.Context, conn *pgx.Conn, opt Options) error {
 	}
 	begin := "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 	if opt.Snapshot != "" {
-		begin += "; SET TRANSACTION SNAPSHOT " + literal(opt.Snapshot)
+		begin += "; SET TRANSACTION SNAPSHOT " + literal(opt.Snapshot) + fmt.Sprintf("; SET LOCAL lock_timeout = %d", readerWait.Milliseconds())
 	}
 	_, err := conn.PgConn().Exec(ctx, begin).ReadAll()
 	var pg *pgconn.PgError
