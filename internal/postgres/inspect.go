@@ -1,7 +1,9 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,7 +29,19 @@ func Inspect(ctx context.Context, conn *pgx.Conn) (manifest.Catalog, error) {
 			return manifest.Catalog{}, err
 		}
 	}
-	return catalog, nil
+	return catalog, refuseNames(catalog)
+}
+
+// refuseNames refuses names that JSON cannot hold as they are: those of databases in another encoding than UTF-8
+// that are not plain ASCII. Rows and definitions may hold any bytes; names are in the manifest.
+func refuseNames(catalog manifest.Catalog) error {
+	b, err := json.Marshal(catalog)
+	if err == nil && bytes.Contains(b, []byte(`\ufffd`)) {
+		err = &Error{Op: "inspect database", Kind: ErrInvalid,
+			Err:  fmt.Errorf("a name, or a comment on a large object, in encoding %s is not plain ASCII: a manifest cannot hold it", catalog.Encoding),
+			Hint: "rename it, or move the database to UTF8"}
+	}
+	return err
 }
 
 func inspectDatabase(ctx context.Context, conn *pgx.Conn, catalog *manifest.Catalog) error {
