@@ -42,6 +42,7 @@ func run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	assemble.BoundMemory(cfg)
 	log := logger(cfg.Log)
 	slog.SetDefault(log)
 	for _, w := range cfg.Warnings {

@@ -405,22 +405,3 @@ func TestNothingIsWrittenToNobody(t *testing.T) {
 		t.Fatal("a writer without recipients was made")
 	}
 }
-
-func BenchmarkWriter(b *testing.B) {
-	bench := newBench(b)
-	row := []byte(strings.Repeat("4711\t2026-11-25\tapproved\tMC0000012345\t\\N\n", 100))
-	b.SetBytes(int64(len(row)) * 10_000)
-	n := 0
-	for b.Loop() {
-		n++
-		w := bench.writer(b, fmt.Sprintf("c%05d", n))
-		for range 10_000 {
-			if _, err := w.Write(row); err != nil {
-				b.Fatal(err)
-			}
-		}
-		if _, err := w.Close(); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

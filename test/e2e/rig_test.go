@@ -53,6 +53,7 @@ func work(path string) error {
 	if err != nil {
 		return err
 	}
+	assemble.BoundMemory(cfg)
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	engine, err := assemble.New(ctx, cfg, assemble.Options{Version: "test", Working: true, Log: log})
 	if err != nil {
@@ -146,12 +147,17 @@ func (r *rig) startWorker() { r.startMortal("") }
 // startMortal starts a worker that dies at a moment, see [deathVariable].
 func (r *rig) startMortal(death string) {
 	r.t.Helper()
+	r.start(os.Args[0], workerVariable+"="+r.stack.Config, deathVariable+"="+death)
+}
+
+func (r *rig) start(path string, variables ...string) {
+	r.t.Helper()
 	log, err := os.OpenFile(filepath.Join(r.stack.Dir, "worker.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	defer log.Close()
-	r.worker, err = proc.Start(proc.Spec{Name: "worker", Path: os.Args[0], Output: log, Env: append(os.Environ(), workerVariable+"="+r.stack.Config, deathVariable+"="+death)})
+	r.worker, err = proc.Start(proc.Spec{Name: "worker", Path: path, Output: log, Env: append(os.Environ(), variables...)})
 	if err != nil {
 		r.t.Fatal(err)
 	}
