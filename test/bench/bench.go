@@ -78,10 +78,12 @@ func (b *round) measure(ctx context.Context, table string, n int) error {
 		if err := settle(b.Cold); err != nil {
 			return err
 		}
+		used := cpuOfTree(b.server.PID())
 		ref, m, err := c.backup(ctx, table == tableFar, key(table, c.name, n))
 		if err != nil {
 			return fmt.Errorf("%s of %s: %w", table, c.name, err)
 		}
+		m.server = cpuOfTree(b.server.PID()) - used
 		if b.wants(table, c.name) {
 			b.note(table, c.name, m)
 		}
@@ -112,10 +114,12 @@ func (b *round) restore(ctx context.Context, table string, c made) error {
 	if err := settle(b.Cold); err != nil {
 		return err
 	}
+	used := cpuOfTree(b.server.PID())
 	figures, err := c.restore(ctx, table == tableFar, c.ref, into)
 	if err != nil {
 		return err
 	}
+	used = cpuOfTree(b.server.PID()) - used
 	restored, err := b.look(ctx, into.database)
 	if err != nil {
 		return err
@@ -125,7 +129,9 @@ func (b *round) restore(ctx context.Context, table string, c made) error {
 	}
 	for _, name := range c.restores {
 		if table == tableBackup && b.wants(tableRestore, name) {
-			b.note(tableRestore, name, figures[name])
+			m := figures[name]
+			m.server = used
+			b.note(tableRestore, name, m)
 		}
 	}
 	return b.dropDatabase(ctx, into.database)
@@ -134,5 +140,6 @@ func (b *round) restore(ctx context.Context, table string, c made) error {
 // note keeps a run and shows it.
 func (b *round) note(table, name string, m measured) {
 	b.runs.add(table, name, m)
-	fmt.Fprintf(b.out, "%-11s  %-20s  %7.2f s  %5d MiB  %6.1f MB\n", table, name, m.took.Seconds(), m.rss>>20, float64(m.bytes)/1e6)
+	fmt.Fprintf(b.out, "%-11s  %-20s  %7.2f s  %5d MiB  %6.1f MB  processors: %6.2f s its own, %6.2f s the server's\n",
+		table, name, m.took.Seconds(), m.rss>>20, float64(m.bytes)/1e6, m.cpu.Seconds(), m.server.Seconds())
 }

@@ -73,8 +73,8 @@ func (w *world) copyLimit() contender {
 		cmd.Env = append(os.Environ(), childVariable+"=copy-limit", address+"="+from.url())
 		var out bytes.Buffer
 		cmd.Stdout = &out
-		var m measured
-		if m.rss, err = runGroup(ctx, cmd); err != nil {
+		m, err := runGroup(ctx, cmd)
+		if err != nil {
 			return "", m, err
 		}
 		var seconds float64
@@ -96,27 +96,21 @@ func (w *world) peer(p peer) contender {
 		if far {
 			from = w.far
 		}
-		var m measured
 		if _, err := w.run(ctx, p.prepare(), from, key); err != nil {
+			return "", measured{}, err
+		}
+		m, err := w.run(ctx, p.backup, from, key)
+		if err != nil {
 			return "", m, err
 		}
-		began := time.Now()
-		var err error
-		if m.rss, err = w.run(ctx, p.backup, from, key); err != nil {
-			return "", m, err
-		}
-		m.took = time.Since(began)
 		m.bytes, err = stored(ctx, w.store.Client(), peerBucket, key)
 		return key, m, err
 	}
 	c.restore = func(ctx context.Context, _ bool, key string, into environment) (map[string]measured, error) {
-		var m measured
-		began := time.Now()
-		var err error
-		if m.rss, err = w.run(ctx, p.restore, into, key); err != nil {
+		m, err := w.run(ctx, p.restore, into, key)
+		if err != nil {
 			return nil, err
 		}
-		m.took = time.Since(began)
 		m.bytes, err = stored(ctx, w.store.Client(), peerBucket, key)
 		return map[string]measured{p.restores: m}, err
 	}

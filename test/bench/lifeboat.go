@@ -19,7 +19,7 @@ func (w *world) execute(ctx context.Context, id, name, kind, component string, i
 	if err := forgetPeak(w.worker.PID()); err != nil {
 		return m, nil, err
 	}
-	began := time.Now()
+	began, used := time.Now(), cpuOf(w.worker.PID())
 	run, err = w.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: id, TaskQueue: workflows.Queue, TypedSearchAttributes: workflows.Attributes(kind, component), WorkflowExecutionErrorWhenAlreadyStarted: true,
 	}, name, input)
@@ -29,7 +29,7 @@ func (w *world) execute(ctx context.Context, id, name, kind, component string, i
 	if err := run.Get(ctx, result); err != nil {
 		return m, run, fmt.Errorf("%s: %w", id, err)
 	}
-	m.took = time.Since(began)
+	m.took, m.cpu = time.Since(began), cpuOf(w.worker.PID())-used
 	m.rss, err = peakRSS(w.worker.PID())
 	return m, run, err
 }

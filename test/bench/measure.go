@@ -20,22 +20,26 @@ type measured struct {
 	took  time.Duration
 	rss   int64 // peak, in bytes
 	bytes int64 // stored, read back, or copied, by table
+	// cpu is what the contender's own processes used of the processors, and server what PostgreSQL used.
+	cpu, server time.Duration
 }
 
 // sampleEvery is how often the memory of a pipeline is looked at.
 const sampleEvery = 50 * time.Millisecond
 
 // runGroup runs a command with its children in a process group of their own, kills all of them when the context
-// ends, and returns the largest sum of their resident memory that was seen.
-func runGroup(ctx context.Context, cmd *exec.Cmd) (peak int64, err error) {
+// ends, and returns how long it took, the largest sum of their resident memory that was seen, and what they used of
+// the processors.
+func runGroup(ctx context.Context, cmd *exec.Cmd) (m measured, err error) {
 	var said bytes.Buffer
 	if cmd.Stdout == nil {
 		cmd.Stdout = &said
 	}
 	cmd.Stderr = &said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	began := time.Now()
 	if err := cmd.Start(); err != nil {
-		return 0, fmt.Errorf("start %s: %w", filepath.Base(cmd.Path), err)
+		return m, fmt.Errorf("start %s: %w", filepath.Base(cmd.Path), err)
 	}
 	group := cmd.Process.Pid
 	ended := make(chan struct{})
@@ -51,20 +55,21 @@ func runGroup(ctx context.Context, cmd *exec.Cmd) (peak int64, err error) {
 				_ = syscall.Kill(-group, syscall.SIGKILL)
 				return
 			case <-tick.C:
-				peak = max(peak, groupRSS(group))
+				m.rss = max(m.rss, groupRSS(group))
 			}
 		}
 	})
 	err = cmd.Wait()
+	m.took, m.cpu = time.Since(began), cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()
 	close(ended)
 	watching.Wait()
 	if cause := context.Cause(ctx); cause != nil {
-		return peak, cause
+		return m, cause
 	}
 	if err != nil {
-		return peak, fmt.Errorf("%s: %w: %s", filepath.Base(cmd.Path), err, lastLines(said.String()))
+		return m, fmt.Errorf("%s: %w: %s", filepath.Base(cmd.Path), err, lastLines(said.String()))
 	}
-	return peak, nil
+	return m, nil
 }
 
 // lastLines keeps the end of what a program said, for an error.

@@ -104,18 +104,18 @@ func find(program string) (string, error) {
 }
 
 // run runs a script of a peer on a database, with an empty folder that is removed afterwards.
-func (w *world) run(ctx context.Context, script string, database environment, key string) (peak int64, err error) {
+func (w *world) run(ctx context.Context, script string, database environment, key string) (m measured, err error) {
 	if script == "" {
-		return 0, nil
+		return m, nil
 	}
 	dir, err := os.MkdirTemp(w.dir, "peer-")
 	if err != nil {
-		return 0, fmt.Errorf("make folder of peer: %w", err)
+		return m, fmt.Errorf("make folder of peer: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	bash, err := find("bash")
 	if err != nil {
-		return 0, err
+		return m, err
 	}
 	cmd := exec.Command(bash, "-euo", "pipefail", "-c", script)
 	cmd.Env = append(append(os.Environ(), w.peerEnv()...), database.libpq()...)
