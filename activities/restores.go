@@ -211,8 +211,8 @@ func (r *Restores) CreateConstraints(ctx context.Context, in TargetInput) (Resto
 	return Restored{Waived: len(waived), LeftOut: left, LeftOutCount: count}, err
 }
 
-// CompareTarget reads everything back and compares it with what was read at the source. Only when all
-// is equal the target's mark of being incomplete is removed, and a receipt says so.
+// CompareTarget reads everything back and compares it with what was read at the source. When all
+// is equal a receipt says so. It changes nothing, and is safe to repeat.
 func (r *Restores) CompareTarget(ctx context.Context, in TargetInput) (Compared, error) {
 	s, err := r.begin(ctx, in)
 	if err != nil {
@@ -236,10 +236,30 @@ func (r *Restores) CompareTarget(ctx context.Context, in TargetInput) (Compared,
 	if err != nil {
 		return Compared{}, err
 	}
-	if err := engine.Finish(ctx); err != nil {
-		return Compared{}, classify(err, "remove the restore's mark")
-	}
 	return r.vouch(receiptCompared, in, s, summed)
+}
+
+// FinishTarget removes the mark of being incomplete from a target that was compared, which the receipt has to
+// prove. It is safe to repeat. It is not part of CompareTarget: what was waived is noted beside the mark, so
+// a comparison could not be repeated when its worker dies between the two.
+func (r *Restores) FinishTarget(ctx context.Context, in FinishTargetInput) error {
+	s, err := r.begin(ctx, in.TargetInput)
+	if err != nil {
+		return err
+	}
+	if err := in.Compared.holds(receiptCompared, r.Keys, in.Guard, s.backup); err != nil {
+		return err
+	}
+	if in.Compared.Target != in.Target || in.Compared.Manifest != s.backup.SHA256 || len(in.Compared.Checks) == 0 {
+		return refusedReceipt(receiptCompared, "it is of another target or manifest, or nothing was compared")
+	}
+	defer alive(ctx, &counter{})()
+	engine, err := s.target(ctx, in.Target)
+	if err != nil {
+		return err
+	}
+	defer engine.Close(context.WithoutCancel(ctx))
+	return classify(engine.Finish(ctx), "remove the restore's mark")
 }
 
 // vouch gives out checks with a receipt for them.

@@ -80,6 +80,13 @@ type Compared struct {
 	Receipt Receipt          `json:"receipt"`
 }
 
+// FinishTargetInput names a target that is complete.
+type FinishTargetInput struct {
+	TargetInput
+	// Compared is the receipt of its comparison.
+	Compared Receipt `json:"compared"`
+}
+
 // DropTargetInput names a scratch database that is to go.
 type DropTargetInput struct {
 	TargetInput

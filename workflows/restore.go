@@ -33,7 +33,7 @@ type restore struct {
 //  2. Create the tables, without indexes and constraints.
 //  3. Load all chunks, each with its marker in one transaction.
 //  4. Create indexes, then constraints and triggers; refresh views, set sequences.
-//  5. Read everything back and compare; only then remove the mark.
+//  5. Read everything back and compare. A target that is kept then loses its mark, see finish.
 func (r *restore) run(ctx workflow.Context) (compared activities.Compared, err error) {
 	var restores *activities.Restores
 	r.progress.start(ctx, "Open")
@@ -68,6 +68,18 @@ func (r *restore) run(ctx workflow.Context) (compared activities.Compared, err e
 	}
 	r.progress.done(ctx, "Compare", "%d checks equal", len(compared.Checks))
 	return compared, nil
+}
+
+// finish removes the mark of a target that was compared. Executions whose comparison removed it itself, as the
+// first ones did, are not asked to again.
+func (r *restore) finish(ctx workflow.Context, compared activities.Receipt) error {
+	if workflow.GetVersion(ctx, "finish-target", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return nil
+	}
+	var restores *activities.Restores
+	return workflow.ExecuteActivity(bulk.within(r.budget).on(ctx, r.target.Site, "Remove the mark of being incomplete"), restores.FinishTarget, activities.FinishTargetInput{
+		TargetInput: r.input(ctx, "finish"), Compared: compared,
+	}).Get(ctx, nil)
 }
 
 func (r *restore) load(ctx workflow.Context) error {

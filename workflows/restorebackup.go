@@ -111,6 +111,9 @@ func (r *restoreBackup) run(ctx workflow.Context) (*RestoreResult, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := inner.finish(ctx, compared.Receipt); err != nil {
+		return nil, err
+	}
 	return &RestoreResult{
 		Backup: r.found.Backup, Point: r.found.Point, Target: inner.target, Rows: inner.loaded.Rows, Checks: compared.Checks,
 		WasVerified: r.found.Verified, Took: workflow.Now(ctx).Sub(r.started),

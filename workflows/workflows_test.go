@@ -157,6 +157,12 @@ func (w *world) fake() {
 	on(restores.CompareTarget, func(_ context.Context, in activities.TargetInput) (activities.Compared, error) {
 		return equal, w.note("CompareTarget", in.Guard)
 	})
+	on(restores.FinishTarget, func(_ context.Context, in activities.FinishTargetInput) error {
+		if in.Compared.Kind != "compared" {
+			return final("Untrusted")
+		}
+		return w.note("FinishTarget", in.Guard)
+	})
 	on(restores.SmokeTarget, func(_ context.Context, in activities.TargetInput) (activities.Compared, error) {
 		return activities.Compared{Checks: []manifest.Check{{Name: "smoke:claims", OK: true}}, Receipt: receipt("smoked")}, w.note("SmokeTarget", in.Guard)
 	})

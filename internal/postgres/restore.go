@@ -142,7 +142,11 @@ func mark(ctx context.Context, tx pgx.Tx, step string) error {
 
 // Finish removes the mark of being incomplete, with the bookkeeping. Call it when everything was compared. Event
 // triggers of the database, which might refuse or record the removal, rest meanwhile.
+// It is safe to repeat; the mark of another restore stays.
 func (r *Restorer) Finish(ctx context.Context) error {
+	if there, err := r.resumes(ctx); err != nil || !there {
+		return err
+	}
 	return r.atomically(ctx, "remove mark", func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `SELECT e.evtname::text, e.evtenabled::text FROM pg_catalog.pg_event_trigger e
 			WHERE e.evtenabled <> 'D' AND pg_catalog.pg_has_role(e.evtowner, 'USAGE') ORDER BY 1`)

@@ -167,6 +167,9 @@ func (s *scene) completes(t *testing.T) {
 	s.untouched(t, s.ready, "none")
 	s.worker.Restore(t, s.ready)
 	conn := s.conns[s.ready.Target.Database]
+	if _, err := conn.Exec(t.Context(), "CREATE TEMP TABLE scans_before AS SELECT image FROM scans WHERE id = 7"); err != nil {
+		t.Fatal(err)
+	}
 	// One row that is another one is found, too, and the mark stays.
 	for _, sql := range []string{"UPDATE scans SET image = left(image, -1) || 'g' WHERE id = 7", "UPDATE scans SET image = left(image, -1) || 'h' WHERE id = 7"} {
 		if _, err := conn.Exec(t.Context(), sql); err != nil {
@@ -177,6 +180,45 @@ func (s *scene) completes(t *testing.T) {
 	}
 	if conn.Ask(t, "SELECT count(*) FROM lifeboat_restore.restore") != 1 {
 		t.Error("the target with another row is not marked as incomplete")
+	}
+	s.finishes(t)
+}
+
+// finishes takes the mark of the target away, which only the receipt of its own comparison may. Comparison and
+// removal can both be repeated: a worker may die behind either.
+func (s *scene) finishes(t *testing.T) {
+	t.Helper()
+	conn := s.conns[s.ready.Target.Database]
+	if _, err := conn.Exec(t.Context(), "UPDATE scans SET image = left(image, -1) || right((SELECT image FROM scans_before), 1) WHERE id = 7"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(t.Context(), "DROP TABLE scans_before"); err != nil {
+		t.Fatal(err)
+	}
+	var compared activities.Compared
+	for range 2 {
+		var err error
+		if compared, err = s.worker.Compare(s.ready); err != nil {
+			t.Fatal(err)
+		}
+	}
+	elsewhere, failed, unsigned := compared.Receipt, compared.Receipt, compared.Receipt
+	elsewhere.Target.Database += "_other"
+	failed.Checks = nil
+	unsigned.MAC = ""
+	for name, receipt := range map[string]activities.Receipt{"another target": elsewhere, "without checks": failed, "nobody's": unsigned, "none": {}} {
+		refusal(t, s.worker.Finish(s.ready, receipt), activities.TypeUntrusted, "receipt")
+		if conn.Ask(t, "SELECT count(*) FROM lifeboat_restore.restore") != 1 {
+			t.Fatalf("the mark is gone by a receipt of %s", name)
+		}
+	}
+	for range 2 {
+		if err := s.worker.Finish(s.ready, compared.Receipt); err != nil {
+			t.Error(err)
+		}
+	}
+	if conn.Ask(t, "SELECT count(*) FROM pg_namespace WHERE nspname = 'lifeboat_restore'") != 0 {
+		t.Error("the target is still marked as incomplete")
 	}
 }
 

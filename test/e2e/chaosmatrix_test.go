@@ -40,14 +40,14 @@ var (
 			"before activity ^LockBackup$", "before extend /manifest.json$", "after extend / 9", "after activity ^LockBackup$",
 		},
 	)
-	restoreDeaths = slices.Concat(around("DescribeComponent", "FindBackup"), fillDeaths)
+	restoreDeaths = slices.Concat(around("DescribeComponent", "FindBackup"), fillDeaths, around("FinishTarget"))
 	fillDeaths    = slices.Concat(
 		around("OpenTarget", "CreateTables"),
 		[]string{"before activity ^LoadChunks$", "before open /c0000[0-9].0000$ 2", "after open /c000[01][0-9].0000$ 3", "after activity ^LoadChunks$", "after activity ^LoadChunks$ 2"},
 		around("CreateConstraints", "CompareTarget"),
 	)
 	verifyDeaths = slices.Concat(
-		restoreDeaths, around("SmokeTarget", "DropTarget"),
+		around("DescribeComponent", "FindBackup"), fillDeaths, around("SmokeTarget", "DropTarget"),
 		[]string{"before activity ^RecordVerified$", "before create /verified/", "after create /verified/", "after activity ^RecordVerified$"},
 	)
 )

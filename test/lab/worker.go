@@ -140,7 +140,13 @@ func (w *Worker) CreateConstraints(in activities.TargetInput) error {
 	return err
 }
 
-// Compare compares the target and takes its mark away.
+// Finish takes the mark of a compared target away.
+func (w *Worker) Finish(in activities.TargetInput, compared activities.Receipt) error {
+	_, err := Do[struct{}](w, w.All.Restores.FinishTarget, activities.FinishTargetInput{TargetInput: in, Compared: compared})
+	return err
+}
+
+// Compare compares the target.
 func (w *Worker) Compare(in activities.TargetInput) (activities.Compared, error) {
 	return Do[activities.Compared](w, w.All.Restores.CompareTarget, in)
 }
