@@ -21,6 +21,19 @@ import (
 
 // startNeon starts a site's emulated Neon and waits until its project is there.
 func (s *Stack) startNeon(ctx context.Context, site *Site, region string, addresses netip.Prefix) error {
+	// The port is free when it is chosen and may be taken when the child gets there.
+	for try := 0; ; try++ {
+		err := s.tryNeon(ctx, site, region, addresses)
+		if !errors.Is(err, errEnded) || try == 2 {
+			return err
+		}
+	}
+}
+
+// errEnded says that a child ended before it answered.
+var errEnded = errors.New("it ended")
+
+func (s *Stack) tryNeon(ctx context.Context, site *Site, region string, addresses netip.Prefix) error {
 	listen, err := freeAddress()
 	if err != nil {
 		return err
@@ -57,7 +70,7 @@ func (site *Site) awaitNeon(ctx context.Context, spec neonSpec) error {
 		case <-ctx.Done():
 			return fmt.Errorf("wait for Neon of %s: %w; see its log", site.Name, context.Cause(ctx))
 		case <-site.neon.Done():
-			return fmt.Errorf("wait for Neon of %s: it ended; see its log", site.Name)
+			return fmt.Errorf("wait for Neon of %s: %w; see its log", site.Name, errEnded)
 		case <-tick.C:
 		}
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, site.API+"/projects", nil)
