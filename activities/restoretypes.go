@@ -67,7 +67,7 @@ type LoadChunksInput struct {
 
 // Restored tells what the schema restore had to leave out.
 type Restored struct {
-	// Waived counts entries that an unprivileged owner cannot restore; their list is in the vault's record.
+	// Waived counts entries that an unprivileged owner cannot restore; the record of a verification names them.
 	Waived int `json:"waived"`
 	// LeftOut is what a selection left out, with the reasons; LeftOutCount counts it where the list is cut.
 	LeftOut      []manifest.NotCovered `json:"left_out,omitempty"`
