@@ -57,9 +57,12 @@ microbench: setup ## Measure sealing and the archive alone
 chaos: setup ## Run the whole matrix of kills and faults (about half an hour)
 	GO="$(GO)" scripts/chaos
 
-fuzz: setup ## Fuzz the parsers, a minute each
-	$(GO) test -run '^$$' -fuzz FuzzLoad -fuzztime 1m -fuzzminimizetime 10x ./internal/config
-	$(GO) test -run '^$$' -fuzz FuzzParseManifest -fuzztime 1m -fuzzminimizetime 10x ./internal/manifest
+FUZZTIME ?= 1m
+FUZZ := internal/config:FuzzParse internal/manifest:FuzzParseManifest internal/manifest:FuzzParseContents internal/manifest:FuzzParseRecords \
+	internal/roster:FuzzParseOrder internal/roster:FuzzPeekCommand internal/signature:FuzzAllowedSigners internal/signature:FuzzVerify \
+	internal/workrecord:FuzzOpen runbooks:FuzzRunbook
+fuzz: setup ## Fuzz what is read from vaults and files, FUZZTIME (1m) each; what fails is kept in testdata/fuzz and fails make test from then on
+	for one in $(FUZZ); do $(GO) test -run '^$$' -fuzz "^$${one#*:}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "./$${one%%:*}"; done
 
 # The stamp's name holds the versions, so a new pin builds anew.
 STAMP := $(TOOLS)/$(subst /,_,$(GOLANGCI_LINT)-$(WORKFLOWCHECK)).stamp

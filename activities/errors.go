@@ -141,6 +141,8 @@ func classify(err error, doing string) error {
 	switch {
 	case err == nil || errors.As(err, &typed) || errors.Is(err, context.Canceled):
 		return err
+	case errors.Is(err, archive.ErrNoKey):
+		return hinted(TypeConfiguration, err, "the manifest lists the recipients of that time: add the identity of one of them to keys.identities, or use the escrow key", "%s", doing)
 	case errors.Is(err, archive.ErrObject):
 		return hinted(TypeCorrupt, err, "restore from another vault or an older backup, and keep the object for the investigation", "%s", doing)
 	case errors.Is(err, archive.ErrForeign):

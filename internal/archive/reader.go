@@ -17,8 +17,11 @@ import (
 	"github.com/lifeboat-dr/lifeboat/internal/store"
 )
 
+// ErrNoKey says that an object is what the manifest says, and that none of the identities at hand opens it.
+var ErrNoKey = errors.New("no key for it")
+
 // ErrObject says that an object of a backup is not what the manifest says. The error names the object and
-// says whether it is missing, cut off, changed, or sealed for others.
+// says whether it is missing, cut off or changed.
 var ErrObject = errors.New("object is not what the manifest says")
 
 // ReaderConfig says which chunk to read.
@@ -191,7 +194,7 @@ func (o *opened) Read(p []byte) (int, error) {
 // unsealed says what opening an object came to.
 func unsealed(err error, key string) error {
 	if errors.Is(err, seal.ErrWrongKey) {
-		return fmt.Errorf("%w: %s is sealed for other keys than those at hand", ErrObject, key)
+		return fmt.Errorf("%s is sealed for other keys than those at hand: %w", key, ErrNoKey)
 	}
 	return fmt.Errorf("%w: %s: %w", ErrObject, key, err)
 }

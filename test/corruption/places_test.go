@@ -195,6 +195,6 @@ func TestKeys(t *testing.T) {
 }
 
 // wrongKey is how a key that does not fit is told from a damage.
-const wrongKey = activities.TypeCorrupt
+const wrongKey = activities.TypeConfiguration
 
 func second[T any](_ T, err error) error { return err }

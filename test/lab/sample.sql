@@ -13,7 +13,7 @@ CREATE INDEX ON claims (patient);
 
 -- A few pages in the heap, and more behind them than one object of a vault holds.
 CREATE TABLE scans (id int, image text);
-INSERT INTO scans SELECT s, (SELECT string_agg(md5(s || ' ' || g), '') FROM generate_series(1, 32768) g) FROM generate_series(1, 27) s;
+INSERT INTO scans SELECT s, (SELECT string_agg(md5(s || ' ' || g), '') FROM generate_series(1, 32768) g) FROM generate_series(1, 14) s;
 
 CREATE TABLE "Billing"."Line ""items""" (id int, at date NOT NULL, "the ""item""" text) PARTITION BY RANGE (at);
 CREATE TABLE "Billing".lines_2025 PARTITION OF "Billing"."Line ""items""" FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');

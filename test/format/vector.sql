@@ -1,0 +1,26 @@
+-- What the vectors of a format version hold. Restored, every value has to be what it was.
+CREATE TABLE patients (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, gone int, name text, born date, initial text GENERATED ALWAYS AS (left(name, 1)) STORED);
+ALTER TABLE patients DROP COLUMN gone;
+INSERT INTO patients (name, born) VALUES (E'Ada\tLovelace', '1815-12-10'), (E'Zoë \\ "Zo"\nÅngström', NULL), ('', 'infinity'), (E'\\N', '0001-01-01 BC'), (E'\\.', NULL), (NULL, NULL);
+CREATE TABLE claims (id int PRIMARY KEY, patient bigint REFERENCES patients, amount numeric(10, 2), at timestamptz, f float8, raw bytea, tags text[], note jsonb);
+INSERT INTO claims SELECT g, g % 6 + 1, g * 1.01, timestamptz '2026-11-23 02:00:00+00' + g * interval '1 second', 1 / g::float8, decode(md5(g::text), 'hex'), ARRAY[g::text, NULL], jsonb_build_object('n', g) FROM generate_series(1, 400) g;
+CREATE TABLE "Line ""items""" (id int, at date NOT NULL) PARTITION BY RANGE (at);
+CREATE TABLE lines_2025 PARTITION OF "Line ""items""" FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+CREATE TABLE lines_rest PARTITION OF "Line ""items""" DEFAULT;
+INSERT INTO "Line ""items""" SELECT g, date '2025-12-01' + g FROM generate_series(1, 60) g;
+CREATE TABLE hashed (id int) PARTITION BY HASH (id);
+CREATE TABLE hashed_0 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE hashed_1 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+INSERT INTO hashed SELECT generate_series(1, 9);
+CREATE TABLE empty (id int);
+CREATE TABLE nothing ();
+INSERT INTO nothing DEFAULT VALUES;
+CREATE SEQUENCE ticket START 42;
+CREATE SEQUENCE called;
+SELECT nextval('called') FROM generate_series(1, 7);
+CREATE MATERIALIZED VIEW totals AS SELECT patient, sum(amount) AS sum FROM claims GROUP BY patient;
+CREATE MATERIALIZED VIEW unfilled AS SELECT 1 AS one WITH NO DATA;
+SELECT lo_create(4711);
+SELECT lo_put(4711, 0, decode(repeat('00ff5c0a', 700), 'hex'));
+SELECT lo_create(4712);
+COMMENT ON LARGE OBJECT 4711 IS 'a scan';
