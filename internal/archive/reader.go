@@ -257,7 +257,7 @@ func read(ctx context.Context, s store.Store, o manifest.Object, version string,
 	if err == nil {
 		// Stores tell of damage at the end.
 		var more int64
-		if more, err = io.CopyN(io.Discard, body, 1); err == io.EOF && more == 0 {
+		if more, err = io.CopyN(io.Discard, body, 1); errors.Is(err, io.EOF) && more == 0 {
 			err = nil
 		} else if err == nil {
 			err = io.ErrUnexpectedEOF
@@ -266,7 +266,7 @@ func read(ctx context.Context, s store.Store, o manifest.Object, version string,
 	switch {
 	case errors.Is(err, store.ErrCorrupt):
 		return fmt.Errorf("%w: %s was changed in the store", ErrObject, o.Key)
-	case err == io.EOF || err == io.ErrUnexpectedEOF:
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w: %s has not its %d bytes", ErrObject, o.Key, o.Size)
 	case err != nil:
 		return err

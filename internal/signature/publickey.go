@@ -3,6 +3,7 @@ package signature
 import (
 	"bytes"
 	"crypto/rsa"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
@@ -70,10 +71,19 @@ func SignedBy(namespace Namespace, message, armored []byte) (PublicKey, error) {
 
 func unarmor(armored []byte) (*sshsig.Signature, error) {
 	sig, err := sshsig.Unarmor(armored)
-	if err != nil {
+	if err != nil || !exactArmor(armored) {
 		return nil, fmt.Errorf("%w: it is not an SSH signature", ErrUntrusted)
 	}
 	return sig, nil
+}
+
+// exactArmor says whether armor is written in the one way there is. Decoders pass over spaces, and over bits at
+// the end that carry nothing; here no bit may change unnoticed.
+func exactArmor(armored []byte) bool {
+	body, begins := bytes.CutPrefix(armored, []byte("-----BEGIN SSH SIGNATURE-----"))
+	body, ends := bytes.CutSuffix(bytes.TrimRight(body, "\r\n"), []byte("-----END SSH SIGNATURE-----"))
+	_, err := base64.StdEncoding.Strict().DecodeString(string(body)) // it passes over line ends only
+	return begins && ends && err == nil
 }
 
 func holds(namespace Namespace, message []byte, sig *sshsig.Signature, key ssh.PublicKey) error {

@@ -208,3 +208,25 @@ func TestShortRSAKeysAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryBitOfASignatureCounts flips each bit of some signatures' armor: none is of no matter.
+func TestEveryBitOfASignatureCounts(t *testing.T) {
+	_, private, public := keygen(t)
+	v := verifier(t, "w "+public)
+	s := signer(t, private)
+	for i := range 20 {
+		message := bytes.Repeat([]byte("m"), i)
+		armored, err := s.Sign(signature.Manifest, message)
+		if err != nil {
+			t.Fatal(err)
+		}
+		armored = bytes.TrimSpace(armored)
+		for bit := range len(armored) * 8 {
+			bad := bytes.Clone(armored)
+			bad[bit/8] ^= 1 << (bit % 8)
+			if _, err := v.Verify(signature.Manifest, message, bad, time.Now()); err == nil {
+				t.Errorf("signature %d: bit %d flipped (%q) and it holds", i, bit, bad[max(0, bit/8-8):min(len(bad), bit/8+8)])
+			}
+		}
+	}
+}

@@ -150,7 +150,7 @@ func TestNotesThatAreNotOurs(t *testing.T) {
 		})
 	}
 	v.honest()
-	if _, err := v.Store.Stat(t.Context(), manifest.ManifestKey(lab.Component, id), ""); err == nil {
+	if _, err := v.Stat(t.Context(), manifest.ManifestKey(lab.Component, id), ""); err == nil {
 		t.Error("a manifest was written on the word of such notes")
 	}
 	if err := w.Commit(in); err != nil {
