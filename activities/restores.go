@@ -239,6 +239,23 @@ func (r *Restores) CompareTarget(ctx context.Context, in TargetInput) (Compared,
 	return r.vouch(receiptCompared, in, s, summed)
 }
 
+// AnalyzeTarget gathers the planner's statistics of a target that is kept. What could not be analyzed counts
+// as waived. It is safe to repeat.
+func (r *Restores) AnalyzeTarget(ctx context.Context, in TargetInput) (Restored, error) {
+	s, err := r.begin(ctx, in)
+	if err != nil {
+		return Restored{}, err
+	}
+	defer alive(ctx, &counter{})()
+	engine, err := s.target(ctx, in.Target)
+	if err != nil {
+		return Restored{}, err
+	}
+	defer engine.Close(context.WithoutCancel(ctx))
+	waived, err := engine.Analyze(ctx, s.component.Connections)
+	return Restored{Waived: len(waived)}, classify(err, "gather statistics")
+}
+
 // FinishTarget removes the mark of being incomplete from a target that was compared, which the receipt has to
 // prove. It is safe to repeat. It is not part of CompareTarget: what was waived is noted beside the mark, so
 // a comparison could not be repeated when its worker dies between the two.

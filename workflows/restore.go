@@ -70,6 +70,19 @@ func (r *restore) run(ctx workflow.Context) (compared activities.Compared, err e
 	return compared, nil
 }
 
+// analyze gathers statistics in a database that is kept: one that was only restored to be compared needs none.
+// The first executions did so before they compared.
+func (r *restore) analyze(ctx workflow.Context) error {
+	if workflow.GetVersion(ctx, "2026-11-25-analyze-target", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return nil
+	}
+	var restores *activities.Restores
+	var analyzed activities.Restored
+	err := workflow.ExecuteActivity(bulk.within(r.budget).on(ctx, r.target.Site, "Gather statistics for the planner"), restores.AnalyzeTarget, r.input(ctx, "analyze")).Get(ctx, &analyzed)
+	r.restored.Waived = max(r.restored.Waived, analyzed.Waived)
+	return err
+}
+
 // finish removes the mark of a target that was compared. Executions whose comparison removed it itself, as the
 // first ones did, are not asked to again.
 func (r *restore) finish(ctx workflow.Context, compared activities.Receipt) error {

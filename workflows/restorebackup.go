@@ -111,6 +111,9 @@ func (r *restoreBackup) run(ctx workflow.Context) (*RestoreResult, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := inner.analyze(ctx); err != nil {
+		return nil, err
+	}
 	if err := inner.finish(ctx, compared.Receipt); err != nil {
 		return nil, err
 	}

@@ -157,6 +157,9 @@ func (w *world) fake() {
 	on(restores.CompareTarget, func(_ context.Context, in activities.TargetInput) (activities.Compared, error) {
 		return equal, w.note("CompareTarget", in.Guard)
 	})
+	on(restores.AnalyzeTarget, func(_ context.Context, in activities.TargetInput) (activities.Restored, error) {
+		return activities.Restored{}, w.note("AnalyzeTarget", in.Guard)
+	})
 	on(restores.FinishTarget, func(_ context.Context, in activities.FinishTargetInput) error {
 		if in.Compared.Kind != "compared" {
 			return final("Untrusted")

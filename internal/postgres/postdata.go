@@ -47,9 +47,6 @@ func (r *Restorer) PostData(ctx context.Context, archive []byte, catalog manifes
 		if err := r.create(ctx, p, passes[2], archive, 1); err != nil {
 			return nil, err
 		}
-		if err := r.analyze(ctx); err != nil {
-			return nil, err
-		}
 		if err := r.atomically(ctx, "note end", func(tx pgx.Tx) error { return mark(ctx, tx, stepPostData) }); err != nil {
 			return nil, err
 		}

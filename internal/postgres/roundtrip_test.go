@@ -95,6 +95,8 @@ func restore(ctx context.Context, t *testing.T, d dump, address string) (waived 
 	must(err)
 	checks, err = r.Compare(ctx, d.contents, d.archive, 2)
 	must(err)
+	waived, err = r.Analyze(ctx, 2)
+	must(err)
 	must(r.Finish(ctx))
 	return waived, checks
 }

@@ -61,6 +61,8 @@ func bring(t *testing.T, d dump, address string, owners map[string]string) (waiv
 	must(err)
 	checks, err = r.Compare(ctx, d.contents, d.archive, 4)
 	must(err)
+	waived, err = r.Analyze(ctx, 4)
+	must(err)
 	must(r.Finish(ctx))
 	return waived, checks
 }

@@ -47,7 +47,8 @@ func (w *world) backup(ctx context.Context, component string) (id string, m meas
 }
 
 // restore is one whole workflow into an empty database: tables, rows, indexes, statistics, and the comparison
-// of everything. Uncompared is the same run up to the comparison, which is what pg_restore does, and statistics.
+// of everything. Uncompared is the same run up to the comparison, which is what pg_restore does; statistics come
+// after it.
 func (w *world) restore(ctx context.Context, component, backup string, into environment) (whole, uncompared measured, err error) {
 	if err := w.keep(spare, into.url()); err != nil {
 		return whole, uncompared, err
