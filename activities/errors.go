@@ -16,6 +16,8 @@ import (
 const (
 	TypeInvalidInput  = "InvalidInput"
 	TypeNotAllowed    = "NotAllowed"
+	TypeBusy          = "Busy"
+	TypeForked        = "JournalForked"
 	TypeNotFound      = "NotFound"
 	TypeConfiguration = "Configuration"
 	TypePermission    = "Permission"
@@ -61,6 +63,15 @@ func hinted(kind string, cause error, hint, format string, args ...any) error {
 	return final(kind, message, hint)
 }
 
+// hintedRetryable is hinted for what may be otherwise in a moment.
+func hintedRetryable(kind string, cause error, hint, format string, args ...any) error {
+	message := fmt.Sprintf(format, args...)
+	if cause != nil {
+		message += ": " + cause.Error()
+	}
+	return temporal.NewApplicationErrorWithOptions(message+" ("+hint+")", kind, temporal.ApplicationErrorOptions{Cause: cause, Details: []any{hint}})
+}
+
 // Final makes a failure of a collaborator one that no retry can mend, for packages that know the
 // collaborator. The cause's text is taken as it is.
 func Final(kind string, cause error, hint string) error {
@@ -75,6 +86,16 @@ func InvalidInput(format string, args ...any) error {
 // NotAllowed says that the order does not cover the work.
 func NotAllowed(cause error, action string) error {
 	return hinted(TypeNotAllowed, cause, "an owner has to sign an order that covers it: lifeboat order sign", "%s is not allowed", action)
+}
+
+// Busy says that another live execution acts on the target.
+func Busy(target, holder string) error {
+	return hinted(TypeBusy, nil, "look at it: lifeboat executions; its hold is the workflow "+holder, "another live execution acts on %s", target)
+}
+
+// Forked says that somebody else writes the journal of the same execution.
+func Forked(cause error) error {
+	return hinted(TypeForked, cause, "find the other Temporal that runs this execution and stop one of them", "the journal is written by another engine, too")
 }
 
 // NotFound says that what was asked for is not there.

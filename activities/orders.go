@@ -19,6 +19,14 @@ type Orders struct {
 	Owners   *signature.Verifier
 	// Required is how many distinct owners must have signed.
 	Required int
+	// People is the roster as it is now; nil when there is none, and then no execution of a runbook.
+	People func() (*roster.Roster, error)
+	// Genuine says whether a worker of this fleet made a receipt.
+	Genuine func(plan.Receipt) bool
+	// Target says why an execution may not act on a target in its mode.
+	Target func(plan.Brief, plan.Guard) error
+	// ClicksSuffice gives up that somebody signs an irreversible live step with their own key.
+	ClicksSuffice bool
 	// Now is the clock; nil means the system's.
 	Now func() time.Time
 }

@@ -16,6 +16,8 @@ type All struct {
 	Records    *Records
 	Restores   *Restores
 	Alerts     *Alerts
+	Executions *Executions
+	Steps      *Steps
 }
 
 // Register adds every activity to a worker.
@@ -26,4 +28,6 @@ func (a *All) Register(r worker.ActivityRegistry) {
 	r.RegisterActivity(a.Records)
 	r.RegisterActivity(a.Restores)
 	r.RegisterActivity(a.Alerts)
+	r.RegisterActivity(a.Executions)
+	r.RegisterActivity(a.Steps)
 }

@@ -53,7 +53,7 @@ var peopleTypes = []Type{
 		Name: "page", Title: "Page",
 		Doc:    "Calls people by an escalation policy, level after level, until somebody acknowledges. Acknowledging approves nothing.",
 		ByHand: "Call the people of the policy one after the other; wait a few minutes at each before the next.",
-		Effect: EffectNone, Activity: "PagePeople", Skippable: true, Timeout: time.Hour, Retry: RetryPatient,
+		Effect: EffectNone, Control: true, Skippable: true, Timeout: time.Hour, Retry: RetryPatient,
 		Params: []Param{
 			{Name: "policy", Kind: KindName, Of: "policy", Literal: true, Doc: "the escalation policy; the runbook's own when it is left out"},
 			{Name: "severity", Kind: KindString, Default: "critical", Enum: severities, Doc: "how loud it is"},

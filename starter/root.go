@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/temporal"
+
+	"github.com/lifeboat-dr/lifeboat/internal/plan"
 )
 
 // version is set by the linker.
@@ -52,10 +54,23 @@ Try it on this machine, with nothing set up:  lifeboat demo`,
 	})
 	root.AddGroup(
 		&cobra.Group{ID: "daily", Title: "Backups and restores:"},
+		&cobra.Group{ID: "night", Title: "Runbooks and decisions:"},
 		&cobra.Group{ID: "setup", Title: "Setting up:"},
 		&cobra.Group{ID: "try", Title: "Trying it:"},
 	)
 	addTo(root, "daily", newBackup(a), newBackups(a), newVerify(a), newRestore(a), newStatus(a), newSchedule(a))
+	addTo(root, "night",
+		newRun(a), newExecutions(a), newShow(a), newSubmit(a), newHandover(a), newCancel(a), newResume(a), newEvidence(a),
+		newDecide(a, plan.CommandApprove, "Approve at a gate; without arguments: what waits for me"),
+		newDecide(a, plan.CommandReject, "Reject at a gate"),
+		newDecide(a, plan.CommandConfirm, "Confirm that a manual task was done"),
+		newSteer(a, plan.CommandAcknowledge, "Take a page: nobody else is called any more", "It approves nothing.", true),
+		newSteer(a, plan.CommandPause, "Start no new step", "What runs goes on to its end; nothing new begins until resume.", false),
+		newSteer(a, plan.CommandRetry, "Try a failed step again", "", true),
+		newSteer(a, plan.CommandSkip, "Go on without a failed step", "The execution then ends as completedWithExceptions. Gates, fences and verifications cannot be skipped.", true),
+		newSteer(a, plan.CommandUndo, "Take back what was done, and end", "", false),
+		newSteer(a, plan.CommandUngraceful, "Say that the primary cannot be reached any more", "Steps that need it are stopped and do not apply any more.", false),
+	)
 	addTo(root, "setup", newKeygen(a), newOrder(a), newRoster(a), newRunbook(a), newConfig(a))
 	addTo(root, "try", newDev(a), newDemo(a))
 	root.AddCommand(newVersion(a))

@@ -17,12 +17,6 @@ import (
 	"github.com/lifeboat-dr/lifeboat/runbooks"
 )
 
-func newRunbook(a *app) *cobra.Command {
-	cmd := &cobra.Command{Use: "runbook", Short: "Runbooks: what is done in which disaster, signed by owners"}
-	cmd.AddCommand(newRunbookSign(a))
-	return cmd
-}
-
 // signaturesOf is the file of the signatures of a runbook.
 func signaturesOf(path string) string { return path + ".sigs" }
 

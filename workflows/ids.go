@@ -50,3 +50,8 @@ func scratchName(backup, run string) string {
 	run = strings.ReplaceAll(run, "-", "")
 	return "lifeboat_scratch_" + id + "_" + run[:8]
 }
+
+// ExecutionID is the id of an execution of a runbook that somebody starts at t.
+func ExecutionID(runbook, target string, t time.Time) string {
+	return runbook + "/" + target + "/" + stamp(t)
+}

@@ -16,6 +16,8 @@ type profile struct {
 	// heartbeat is how soon a dead worker is noticed; zero where a try is short enough by itself.
 	heartbeat   time.Duration
 	first, most time.Duration
+	// tries bounds how often it is tried; zero is no bound.
+	tries int32
 }
 
 var (
@@ -57,6 +59,13 @@ func (p profile) on(ctx workflow.Context, site, summary string) workflow.Context
 			InitialInterval:    p.first,
 			MaximumInterval:    p.most,
 			BackoffCoefficient: 2,
+			MaximumAttempts:    p.tries,
 		},
 	})
 }
+
+// journaling is for the journal: short tries, and the engine itself comes back when no vault answers.
+var journaling = profile{attempt: 30 * time.Second, budget: 2 * time.Minute, first: 500 * time.Millisecond, most: 5 * time.Second}
+
+// judgement is for commands: a person waits for the answer.
+var judgement = profile{attempt: 10 * time.Second, budget: time.Minute, first: 200 * time.Millisecond, most: 2 * time.Second}

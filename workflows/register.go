@@ -14,6 +14,7 @@ const (
 	VerifyName        = "Verify"
 	RestoreBackupName = "RestoreBackup"
 	EvaluateName      = "Evaluate"
+	RunbookName       = "Runbook"
 )
 
 // Register adds every workflow to a worker.
@@ -22,4 +23,6 @@ func Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflowWithOptions(Verify, workflow.RegisterOptions{Name: VerifyName})
 	r.RegisterWorkflowWithOptions(RestoreBackup, workflow.RegisterOptions{Name: RestoreBackupName})
 	r.RegisterWorkflowWithOptions(Evaluate, workflow.RegisterOptions{Name: EvaluateName})
+	r.RegisterWorkflowWithOptions(Runbook, workflow.RegisterOptions{Name: RunbookName})
+	r.RegisterWorkflowWithOptions(HoldTarget, workflow.RegisterOptions{Name: HoldName})
 }

@@ -17,9 +17,11 @@ var (
 // SearchAttributes are all of them with their types, to be added to a namespace.
 func SearchAttributes() map[string]enumspb.IndexedValueType {
 	all := map[string]enumspb.IndexedValueType{}
-	for _, key := range []temporal.SearchAttributeKeyKeyword{AttrComponent, AttrSite, AttrKind, AttrState} {
+	for _, key := range []temporal.SearchAttributeKeyKeyword{AttrComponent, AttrSite, AttrKind, AttrState, AttrRunbook, AttrScenario, AttrMode, AttrPhase, AttrCommander} {
 		all[key.GetName()] = enumspb.INDEXED_VALUE_TYPE_KEYWORD
 	}
+	all[AttrAwaiting.GetName()] = enumspb.INDEXED_VALUE_TYPE_BOOL
+	all[AttrDeadline.GetName()] = enumspb.INDEXED_VALUE_TYPE_DATETIME
 	return all
 }
 
@@ -29,6 +31,7 @@ const (
 	KindVerify   = "verify"
 	KindRestore  = "restore"
 	KindEvaluate = "evaluate"
+	KindRunbook  = "runbook"
 )
 
 // Attributes are the search attributes an execution starts with.

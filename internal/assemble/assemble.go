@@ -41,6 +41,7 @@ type Engine struct {
 	Finder *activities.Finder
 
 	opt    Options
+	vaults map[string]activities.Vault
 	orders *activities.Orders
 	roster *roster.File
 	signer *signature.Signer
@@ -60,7 +61,7 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (*Engine, error) 
 		return nil, err
 	}
 	e.Finder = &activities.Finder{Signers: signers}
-	if e.Crew, err = crew(ctx, cfg, opt); err != nil {
+	if e.Crew, e.vaults, err = crew(ctx, cfg, opt); err != nil {
 		return nil, err
 	}
 	if opt.Working || opt.Opening {
@@ -83,6 +84,7 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (*Engine, error) 
 			opt.Log.Error("the roster does not hold: nothing that needs people's decisions will be done", "error", err)
 		}
 	}
+	e.deciding(cfg)
 	if err := e.alerting(cfg); err != nil {
 		return nil, err
 	}

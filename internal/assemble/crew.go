@@ -3,6 +3,8 @@ package assemble
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/lifeboat-dr/lifeboat/activities"
 	"github.com/lifeboat-dr/lifeboat/internal/config"
@@ -11,29 +13,29 @@ import (
 )
 
 // crew makes the components, vaults, sources and places of the configuration.
-func crew(ctx context.Context, cfg *config.Config, opt Options) (*activities.Crew, error) {
+func crew(ctx context.Context, cfg *config.Config, opt Options) (*activities.Crew, map[string]activities.Vault, error) {
 	c := &activities.Crew{
 		Application: cfg.Application, Version: opt.Version,
 		Components: map[string]*activities.Component{}, Targets: map[string]activities.NamedPlace{}, Branches: map[string]activities.Place{},
 	}
 	var err error
 	if c.Recipients, c.RecipientNames, err = recipients(cfg); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	clients, err := neonClients(cfg, opt)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	vaults := map[string]activities.Vault{}
 	for name, v := range cfg.Vaults {
 		if vaults[name], err = vault(ctx, name, v); err != nil {
-			return nil, fmt.Errorf("vaults.%s: %w", name, err)
+			return nil, nil, fmt.Errorf("vaults.%s: %w", name, err)
 		}
 	}
 	for name, component := range cfg.Components {
 		made, err := protect(cfg, clients, name, component)
 		if err != nil {
-			return nil, fmt.Errorf("components.%s: %w", name, err)
+			return nil, nil, fmt.Errorf("components.%s: %w", name, err)
 		}
 		made.Vault = vaults[component.Vault]
 		c.Components[name] = made
@@ -44,8 +46,10 @@ func crew(ctx context.Context, cfg *config.Config, opt Options) (*activities.Cre
 	for site, client := range clients {
 		c.Branches[site] = database.NewNewBranch(client, cfg.Sites[site].Neon.Project, branchRole(cfg, site))
 	}
-	return c, nil
+	return c, vaults, nil
 }
+
+func sortedNames[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }
 
 func neonClients(cfg *config.Config, opt Options) (map[string]*neon.Client, error) {
 	clients := map[string]*neon.Client{}

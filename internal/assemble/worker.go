@@ -39,6 +39,8 @@ func (e *Engine) Activities() *activities.All {
 		Dumps:      &activities.Dumps{Crew: e.Crew, Orders: e.orders, Keys: e.keys},
 		Records:    &activities.Records{Crew: e.Crew, Orders: e.orders, Finder: e.Finder, Signer: e.signer, Keys: e.keys},
 		Restores:   &activities.Restores{Crew: e.Crew, Orders: e.orders, Finder: e.Finder, Keys: e.keys},
+		Executions: e.executions(),
+		Steps:      e.steps(),
 		Alerts:     &activities.Alerts{Crew: e.Crew, Finder: e.Finder, Teller: e.teller, Deadman: e.pinger, LateAfter: e.Config.Alerts.LateAfter},
 	}
 }

@@ -43,6 +43,7 @@ func (d *decoder) check(c *Config) {
 	d.checkKeys(c)
 	d.checkOrder(c)
 	d.checkRoster(c)
+	d.checkSteps(c)
 	d.checkAlerts(c)
 	d.checkWorker(c)
 }

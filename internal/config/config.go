@@ -28,10 +28,14 @@ type Config struct {
 	Order       Order                `yaml:"order"`
 	// Roster is nil where nobody decides anything: only routine work under the standing order.
 	Roster   *Roster  `yaml:"roster"`
-	Alerts   Alerts   `yaml:"alerts"`
-	Worker   Worker   `yaml:"worker"`
-	Temporal Temporal `yaml:"temporal"`
-	Log      Log      `yaml:"log"`
+	Runbooks Runbooks `yaml:"runbooks"`
+	// Endpoints and Programs are what runbooks may call and run; nothing else is.
+	Endpoints map[string]Endpoint `yaml:"endpoints"`
+	Programs  map[string]Program  `yaml:"programs"`
+	Alerts    Alerts              `yaml:"alerts"`
+	Worker    Worker              `yaml:"worker"`
+	Temporal  Temporal            `yaml:"temporal"`
+	Log       Log                 `yaml:"log"`
 
 	// File is the absolute path of the file that was read.
 	File string `yaml:"-"`

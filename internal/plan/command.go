@@ -169,7 +169,9 @@ type Facts struct {
 	Steps    []FactStep `json:"steps"`
 	Requires int        `json:"requires"`
 	Roles    []string   `json:"roles"`
-	Opened   time.Time  `json:"opened"`
+	// ExcludeRequester says that whoever started the execution may not approve.
+	ExcludeRequester bool      `json:"exclude_requester,omitempty"`
+	Opened           time.Time `json:"opened"`
 	// Deadline is when the gate's timeout decides; zero for never.
 	Deadline time.Time `json:"deadline,omitzero"`
 }

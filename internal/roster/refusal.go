@@ -81,6 +81,9 @@ func CauseOf(err error) Cause {
 	return ""
 }
 
+// Refuse makes a [Refusal], for those who check what this package cannot see.
+func Refuse(cause Cause, format string, args ...any) error { return refuse(cause, format, args...) }
+
 func refuse(cause Cause, format string, args ...any) error {
 	return &Refusal{cause, fmt.Sprintf(format, args...)}
 }

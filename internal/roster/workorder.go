@@ -74,6 +74,25 @@ func (b Bench) Check(g plan.Guard, now time.Time) (Permit, error) {
 	return c.permit, nil
 }
 
+// CheckStart is Check for what an execution does on its own behalf, in every mode: it was started by a
+// commander, with a runbook that its owners signed, and its time is not over. No step is looked at.
+func (b Bench) CheckStart(g plan.Guard, now time.Time) (Permit, error) {
+	if g.Work == nil {
+		return Permit{}, refuse(CauseNoWorkOrder, "there is no work order")
+	}
+	docket, err := UnpackDocket(g.Work.Docket)
+	if err != nil {
+		return Permit{}, refuse(CauseNoWorkOrder, "%v", err)
+	}
+	h := hearing{Bench: b, guard: g, docket: docket, now: now}
+	for _, check := range []func() error{h.receipts, h.readBrief, h.begun, h.signedRunbook} {
+		if err := check(); err != nil {
+			return Permit{}, err
+		}
+	}
+	return h.permit, nil
+}
+
 // hearing is the check of one work order.
 type hearing struct {
 	Bench

@@ -85,6 +85,9 @@ func (s *Stack) configure(in secrets) error {
 	if err != nil {
 		return err
 	}
+	if err := s.signRunbooks(); err != nil {
+		return err
+	}
 	temporal, err := s.temporalAddress()
 	if err != nil {
 		return err

@@ -1,0 +1,197 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/lifeboat-dr/lifeboat/internal/plan"
+	"github.com/lifeboat-dr/lifeboat/internal/postgres"
+	"github.com/lifeboat-dr/lifeboat/internal/secret"
+)
+
+// maxShown bounds a value that a query or a program shows to people, in characters.
+const maxShown = 200
+
+// onDatabase says which database a query asks.
+type onDatabase struct {
+	Component string `json:"component"`
+	Target    string `json:"target"`
+	Branch    *struct {
+		Site     string `json:"site"`
+		Name     string `json:"name"`
+		Database string `json:"database"`
+	} `json:"branch"`
+}
+
+// queryExpect is what the answer to a query has to be.
+type queryExpect struct {
+	Rows        *float64 `json:"rows"`
+	RowsAtLeast *float64 `json:"rows_at_least"`
+	Equals      any      `json:"equals"`
+	AtLeast     *float64 `json:"at_least"`
+}
+
+// CheckSQL asks a database one read-only question, and fails when the answer is not as expected. It changes
+// nothing, so it also runs in a plan. Its errors tell counts, never values.
+func (s *Steps) CheckSQL(ctx context.Context, in StepInput) (StepDone, error) {
+	var p struct {
+		On     onDatabase  `json:"on"`
+		Query  string      `json:"query"`
+		Args   []any       `json:"args"`
+		Expect queryExpect `json:"expect"`
+	}
+	if err := in.read(&p); err != nil {
+		return StepDone{}, err
+	}
+	defer alive(ctx, &counter{})()
+	address, err := s.addressOf(ctx, p.On)
+	if err != nil {
+		return StepDone{}, err
+	}
+	conn, err := postgres.Connect(ctx, address, postgres.Options{ReadOnly: true, AppName: "lifeboat check"})
+	if err != nil {
+		return StepDone{}, classify(err, "connect to the database")
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	rows, value, err := postgres.AskWith(ctx, conn, p.Query, p.Args)
+	if err != nil {
+		return StepDone{}, classify(err, "run the query of step "+in.Guard.Step)
+	}
+	if err := p.Expect.check(rows, value); err != nil {
+		return StepDone{}, hinted(TypeUnexpected, err, "look at the database with the step's query; retry asks again", "the answer to step %s is not as expected", in.Guard.Step)
+	}
+	shown := ""
+	if value != nil {
+		shown = cut(*value, maxShown)
+	}
+	return s.done(in.Guard, map[string]any{"rows": float64(rows), "value": shown})
+}
+
+func (s *Steps) addressOf(ctx context.Context, on onDatabase) (secret.String, error) {
+	switch {
+	case on.Component != "":
+		c, err := s.Crew.Component(on.Component)
+		if err != nil {
+			return secret.String{}, err
+		}
+		address, err := c.Source.Address(ctx, "")
+		return address, classify(err, "find the database of "+on.Component)
+	case on.Target != "":
+		place, err := s.Crew.Place(nil, Target{Kind: NamedTarget, Name: on.Target})
+		if err != nil {
+			return secret.String{}, err
+		}
+		address, err := place.Address(ctx, Target{Kind: NamedTarget, Name: on.Target})
+		return address, classify(err, "find target "+on.Target)
+	case on.Branch != nil:
+		target := Target{Kind: BranchTarget, Site: on.Branch.Site, Branch: on.Branch.Name, Database: on.Branch.Database}
+		place, err := s.Crew.Place(nil, target)
+		if err != nil {
+			return secret.String{}, err
+		}
+		address, err := place.Address(ctx, target)
+		return address, classify(err, "find branch "+on.Branch.Name)
+	}
+	return secret.String{}, InvalidInput("the query says no database: give on.component, on.target or on.branch")
+}
+
+func (e queryExpect) check(rows int64, value *string) error {
+	switch {
+	case e.Rows != nil && float64(rows) != *e.Rows:
+		return fmt.Errorf("%d rows, expected %v", rows, *e.Rows)
+	case e.RowsAtLeast != nil && float64(rows) < *e.RowsAtLeast:
+		return fmt.Errorf("%d rows, expected at least %v", rows, *e.RowsAtLeast)
+	case e.Equals == nil && e.AtLeast == nil:
+		return nil
+	case value == nil:
+		return fmt.Errorf("%d rows, expected one row of one column that is not null", rows)
+	case e.Equals != nil && *value != plainText(e.Equals):
+		return errors.New("the value is not the expected one")
+	case e.AtLeast != nil:
+		n, err := strconv.ParseFloat(*value, 64)
+		if err != nil {
+			return errors.New("the value is not a number")
+		}
+		if n < *e.AtLeast {
+			return fmt.Errorf("the number is below %v", *e.AtLeast)
+		}
+	}
+	return nil
+}
+
+// plainText is a single JSON value as PostgreSQL writes it.
+func plainText(v any) string {
+	switch v := v.(type) {
+	case bool:
+		return map[bool]string{true: "t", false: "f"}[v]
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return fmt.Sprint(v)
+}
+
+// cut keeps the beginning of a text, in characters.
+func cut(text string, n int) string {
+	for i := range text {
+		if n == 0 {
+			return text[:i]
+		}
+		n--
+	}
+	return text
+}
+
+// CheckReadiness says how old the newest verified restore points are, and fails when one is too old or
+// nothing is known of it. It changes nothing.
+func (s *Steps) CheckReadiness(ctx context.Context, in StepInput) (StepDone, error) {
+	var p struct {
+		Components []string `json:"components"`
+		Within     string   `json:"within"`
+	}
+	if err := in.read(&p); err != nil {
+		return StepDone{}, err
+	}
+	limit, err := plan.ParseDuration(p.Within)
+	if p.Within != "" && err != nil {
+		return StepDone{}, InvalidInput("within: %v", err)
+	}
+	defer alive(ctx, &counter{})()
+	alerts := Alerts{Crew: s.Crew, Finder: s.Finder}
+	all, err := alerts.EvaluateProtection(ctx)
+	if err != nil {
+		return StepDone{}, classify(err, "look at the restore points")
+	}
+	looked, late := 0, []string{}
+	oldest := time.Duration(0)
+	wanted := map[string]bool{}
+	for _, name := range p.Components {
+		if _, err := s.Crew.Component(name); err != nil {
+			return StepDone{}, err
+		}
+		wanted[name] = true
+	}
+	for _, c := range all.Components {
+		if len(wanted) > 0 && !wanted[c.Component] {
+			continue
+		}
+		looked++
+		age := all.At.Sub(c.VerifiedPoint)
+		bad := c.State != "ok"
+		if limit > 0 && c.State != "unknown" && !c.VerifiedPoint.IsZero() {
+			bad = age > limit
+		}
+		if bad {
+			late = append(late, c.Component+" is "+c.State)
+		}
+		if !c.VerifiedPoint.IsZero() {
+			oldest = max(oldest, age)
+		}
+	}
+	if len(late) > 0 {
+		return StepDone{}, hinted(TypeUnexpected, nil, "make and verify backups first, or decide what is lost without: lifeboat status", "not ready: %v", late)
+	}
+	return s.done(in.Guard, map[string]any{"components": float64(looked), "late": 0.0, "oldest": oldest.Round(time.Second).String()})
+}

@@ -1,0 +1,95 @@
+package activities
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/lifeboat-dr/lifeboat/internal/plan"
+	"github.com/lifeboat-dr/lifeboat/internal/roster"
+	"github.com/lifeboat-dr/lifeboat/runbooks"
+)
+
+// CheckStep returns nil when people allowed, with their signatures, what a step of a runbook is about to do:
+// the work order holds, the step's type may do action, and the parameters are those of the signed runbook.
+// Its error is of type NotAllowed.
+func (o *Orders) CheckStep(_ context.Context, in StepInput, action plan.Action) error {
+	bench, err := o.bench()
+	if err != nil {
+		return err
+	}
+	permit, err := bench.Check(in.Guard, o.now())
+	if err != nil {
+		return refused(err, string(action))
+	}
+	return refused(allows(permit, in, action), string(action))
+}
+
+// CheckExecution returns nil when the guard's execution was started by a commander with a runbook that its
+// owners signed. It is for what an execution does on its own behalf, such as its journal.
+func (o *Orders) CheckExecution(g plan.Guard) (roster.Permit, error) {
+	bench, err := o.bench()
+	if err != nil {
+		return roster.Permit{}, err
+	}
+	permit, err := bench.CheckStart(g, o.now())
+	return permit, refused(err, "the execution")
+}
+
+// bench is who decides about work orders, by the roster of now.
+func (o *Orders) bench() (*roster.Bench, error) {
+	if o.People == nil {
+		return nil, Misconfigured(nil, "there is no roster, so no execution can be allowed: name one under roster")
+	}
+	people, err := o.People()
+	if err != nil {
+		return nil, Misconfigured(err, "the roster")
+	}
+	return &roster.Bench{
+		Application: o.Application, Roster: people, Target: o.Target, Genuine: o.Genuine, ClicksSuffice: o.ClicksSuffice,
+	}, nil
+}
+
+func (o *Orders) now() time.Time {
+	if o.Now != nil {
+		return o.Now()
+	}
+	return time.Now()
+}
+
+// refused gives a refusal its type and, for the record, its cause.
+func refused(err error, action string) error {
+	if err == nil {
+		return nil
+	}
+	return hinted(TypeNotAllowed, err, "look at who decided what: lifeboat show; a work order cannot be mended, only made anew", "%s is not allowed", action)
+}
+
+// allows compares what is about to be done with the signed text: the step's type, and its parameters with
+// every reference followed again, to the inputs that were signed and the results that were vouched for.
+func allows(p roster.Permit, in StepInput, action plan.Action) error {
+	step := p.Runbook.Step(in.Guard.Step)
+	if step == nil {
+		return roster.Refuse(roster.CauseWrongStep, "the runbook has no step %q", in.Guard.Step)
+	}
+	name, with := step.Type, step.With
+	if in.Guard.Work.Undo {
+		if step.Undo == nil {
+			return roster.Refuse(roster.CauseWrongStep, "step %q has no undo", step.ID)
+		}
+		name, with = step.Undo.Type, step.Undo.With
+	}
+	kind := runbooks.TypeNamed(name)
+	if kind == nil || !slices.Contains(kind.Actions, action) {
+		return roster.Refuse(roster.CauseWrongStep, "step %q is of type %s, which does no %s", step.ID, name, action)
+	}
+	expected, err := runbooks.Resolve(with, p.Scope)
+	if err != nil {
+		return roster.Refuse(roster.CauseWrongFacts, "step %q: %v, or nobody vouched for it", step.ID, err)
+	}
+	if !reflect.DeepEqual(expected, in.With) && (len(expected) > 0 || len(in.With) > 0) {
+		return roster.Refuse(roster.CauseWrongFacts, "step %q: its parameters are not those of the signed runbook", step.ID)
+	}
+	return nil
+}

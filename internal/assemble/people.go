@@ -1,0 +1,73 @@
+package assemble
+
+import (
+	"context"
+	"time"
+
+	"github.com/lifeboat-dr/lifeboat/activities"
+	"github.com/lifeboat-dr/lifeboat/internal/config"
+	"github.com/lifeboat-dr/lifeboat/internal/endpoint"
+	"github.com/lifeboat-dr/lifeboat/internal/evidence"
+	"github.com/lifeboat-dr/lifeboat/internal/plan"
+	"github.com/lifeboat-dr/lifeboat/internal/program"
+	"github.com/lifeboat-dr/lifeboat/internal/roster"
+)
+
+// journalPatience bounds one write of the journal to one vault.
+const journalPatience = 10 * time.Second
+
+// JournalVaults are the vaults that journals are written to: all of them.
+func (e *Engine) JournalVaults() []evidence.Vault {
+	var all []evidence.Vault
+	for _, name := range sortedNames(e.vaults) {
+		v := e.vaults[name]
+		all = append(all, evidence.Vault{Name: name, Store: v.Store, Retain: v.Retain})
+	}
+	return all
+}
+
+// Journal reads the journal of an execution from the vaults. It needs no Temporal.
+func (e *Engine) Journal(ctx context.Context, execution string) (*evidence.Read, error) {
+	return evidence.Load(ctx, e.JournalVaults(), e.Finder.Signers, execution)
+}
+
+// deciding lets orders know who decides.
+func (e *Engine) deciding(cfg *config.Config) {
+	if e.roster != nil {
+		e.orders.People = func() (*roster.Roster, error) { return e.roster.Load(time.Now()) }
+	}
+	e.orders.Genuine = func(r plan.Receipt) bool { return activities.GenuineReceipt(e.keys, r) }
+	e.orders.ClicksSuffice = cfg.Roster != nil && cfg.Roster.ClicksSuffice
+}
+
+func (e *Engine) executions() *activities.Executions {
+	return &activities.Executions{
+		Crew: e.Crew, Orders: e.orders, Signers: e.Finder.Signers, Keys: e.keys,
+		Journal: &evidence.Journal{Vaults: e.JournalVaults(), Signer: e.signer, Patience: journalPatience},
+	}
+}
+
+func (e *Engine) steps() *activities.Steps {
+	s := &activities.Steps{
+		Crew: e.Crew, Orders: e.orders, Finder: e.Finder, Teller: e.teller, Keys: e.keys,
+		Endpoints: map[string]activities.Endpoint{}, DrillEndpoints: map[string]activities.Endpoint{},
+		Programs: map[string]activities.Program{}, DrillPrograms: map[string]activities.Program{},
+	}
+	for name, c := range e.Config.Endpoints {
+		s.Endpoints[name] = &endpoint.Endpoint{URL: c.URL, Secrets: c.Secrets, Timeout: c.Timeout}
+		if !c.Drill.IsZero() {
+			s.DrillEndpoints[name] = &endpoint.Endpoint{URL: c.Drill, Secrets: c.Secrets, Timeout: c.Timeout}
+		}
+	}
+	for name, c := range e.Config.Programs {
+		var env []program.Variable
+		for _, v := range c.Env {
+			env = append(env, program.Variable(v))
+		}
+		s.Programs[name] = &program.Program{Path: c.Path, At: c.Site, Env: env}
+		if c.Drill != "" {
+			s.DrillPrograms[name] = &program.Program{Path: c.Drill, At: c.Site, Env: env}
+		}
+	}
+	return s
+}

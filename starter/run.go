@@ -1,0 +1,283 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.temporal.io/sdk/client"
+
+	"github.com/lifeboat-dr/lifeboat/internal/plan"
+	"github.com/lifeboat-dr/lifeboat/internal/roster"
+	"github.com/lifeboat-dr/lifeboat/internal/signature"
+	"github.com/lifeboat-dr/lifeboat/runbooks"
+	"github.com/lifeboat-dr/lifeboat/workflows"
+)
+
+// startLife is how long a signed start waits to be taken up.
+const startLife = 15 * time.Minute
+
+// runFlags are what a person says about a run.
+type runFlags struct {
+	plan, drill, live, ungraceful, follow, yes bool
+	inputs                                     []string
+	key, bound, reason                         string
+}
+
+func newRun(a *app) *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run RUNBOOK",
+		Short: "Start a runbook: as a plan, a drill, or for real",
+		Long: `Starts an execution of a runbook, signed with your own key: --key FILE, or the first key of a commander in
+the SSH agent. RUNBOOK is a name or a file.
+
+--plan    checks everything and changes nothing (the default)
+--drill   acts on what drills are given in the configuration
+--live    acts on production; asks you to type the target's name
+
+What is missing is asked for on a terminal.`,
+		Example: "  lifeboat run backup-restore-rehearsal --input component=database\n  lifeboat run data-deletion --live --input component=database --follow",
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.run(cmd.Context(), args[0], f) },
+	}
+	cmd.Flags().BoolVar(&f.plan, "plan", false, "check everything, change nothing")
+	cmd.Flags().BoolVar(&f.drill, "drill", false, "act on isolated copies")
+	cmd.Flags().BoolVar(&f.live, "live", false, "act on production")
+	cmd.MarkFlagsMutuallyExclusive("plan", "drill", "live")
+	cmd.Flags().BoolVar(&f.ungraceful, "ungraceful", false, "the primary cannot be reached")
+	cmd.Flags().StringArrayVar(&f.inputs, "input", nil, "`NAME=VALUE`, for each input")
+	cmd.Flags().StringVar(&f.key, "key", "", "private key `file` (default: the SSH agent)")
+	cmd.Flags().StringVar(&f.bound, "bound-to", "", "`digest` of a plan: only what it found may be done")
+	cmd.Flags().StringVar(&f.reason, "reason", "", "why, for the journal")
+	cmd.Flags().BoolVarP(&f.follow, "follow", "f", false, "show the steps until the end")
+	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask to type the target's name")
+	return cmd
+}
+
+func (a *app) run(ctx context.Context, name string, f runFlags) error {
+	people, _, err := a.roster()
+	if err != nil {
+		return err
+	}
+	text, sigs, err := a.runbookText(name)
+	if err != nil {
+		return err
+	}
+	r, err := runbooks.Parse(text)
+	if err != nil {
+		return failWith(exitUsage, "%w", err)
+	}
+	brief, err := a.brief(r, text, f)
+	if err != nil {
+		return err
+	}
+	if by, refused := roster.RunbookSigners(people, string(text), sigs, time.Now()); len(by) < people.Version.Required {
+		return failWith(exitFailed, "runbook %s is signed by %d owners, %d are needed: lifeboat runbook sign%s", r.Name, len(by), people.Version.Required, causeText(refused))
+	}
+	if brief.Mode == plan.ModeLive && !f.yes {
+		fmt.Fprintf(a.stderr, "%s acts on PRODUCTION: target %s, %s.\n", r.Title, brief.Target, brief.Approach)
+		if err := typed("Type the target's name to go on: ", brief.Target); err != nil {
+			return err
+		}
+	}
+	signer, person, err := a.speaker(people, f.key)
+	if err != nil {
+		return err
+	}
+	now := time.Now().UTC().Truncate(time.Second)
+	briefText, err := json.Marshal(brief)
+	if err != nil {
+		return fmt.Errorf("write brief: %w", err)
+	}
+	id := workflows.ExecutionID(r.Name, brief.Target, now)
+	signed, err := roster.SignCommand(plan.Command{
+		Format: 1, Kind: plan.CommandStart, ID: roster.NewCommandID(), Execution: id, Digest: digest(string(briefText)), Person: person.ID,
+		Reason: f.reason, Issued: now, Expires: now.Add(startLife),
+	}, signer)
+	if err != nil {
+		return err
+	}
+	docket, err := roster.PackDocket(plan.Docket{Runbook: string(text), Signatures: sigs, Brief: string(briefText), Start: signed})
+	if err != nil {
+		return err
+	}
+	return a.withTemporal(ctx, func(c client.Client) error {
+		_, err := start(ctx, c, client.StartWorkflowOptions{
+			ID: id, TaskQueue: workflows.Queue, TypedSearchAttributes: workflows.Attributes(workflows.KindRunbook, brief.Target),
+			StaticSummary: strings.ToUpper(string(brief.Mode)) + " · " + r.Title + " · " + brief.Target + ", started by " + person.ID,
+			StaticDetails: r.Description,
+		}, workflows.RunbookName, workflows.RunbookInput{Docket: docket})
+		if err != nil {
+			return err
+		}
+		if !f.follow {
+			return a.print(map[string]string{"execution": id}, func() {
+				fmt.Fprintf(a.stdout, "Started %s\nLook at it with: lifeboat show %s --follow\n", id, id)
+			})
+		}
+		return a.followExecution(ctx, c, id)
+	})
+}
+
+// brief is what the commander signs: the whole of what decides what the execution does.
+func (a *app) brief(r *runbooks.Runbook, text []byte, f runFlags) (plan.Brief, error) {
+	b := plan.Brief{
+		Format: 1, Runbook: r.Name, RunbookDigest: runbooks.Digest(text), Application: a.config.Application, Mode: plan.ModePlan,
+		Approach: plan.Graceful, Until: time.Now().UTC().Truncate(time.Second).Add(r.Duration - startLife), Plan: f.bound,
+	}
+	if f.drill {
+		b.Mode = plan.ModeDrill
+	}
+	if f.live {
+		b.Mode = plan.ModeLive
+	}
+	if f.ungraceful {
+		b.Approach = plan.Ungraceful
+	}
+	given, err := readInputs(r, f.inputs)
+	if err != nil {
+		return b, err
+	}
+	if b.Inputs, err = r.Bind(given); err != nil {
+		return b, failWith(exitUsage, "%w", err)
+	}
+	scope := runbooks.Scope{Inputs: b.Inputs, Execution: runbooks.Execution{Mode: b.Mode, Approach: b.Approach}}
+	if b.Target, err = runbooks.ResolveText(r.Target, scope); err != nil {
+		return b, failWith(exitUsage, "the runbook's target: %w", err)
+	}
+	return b, nil
+}
+
+// readInputs reads NAME=VALUE, and asks on the terminal for what is needed and missing.
+func readInputs(r *runbooks.Runbook, pairs []string) (map[string]any, error) {
+	given := map[string]any{}
+	for _, pair := range pairs {
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok {
+			return nil, failWith(exitUsage, "--input %q: write NAME=VALUE", pair)
+		}
+		in := r.Input(name)
+		if in == nil {
+			given[name] = value // Bind says which there are
+			continue
+		}
+		read, err := in.ReadText(value)
+		if err != nil {
+			return nil, failWith(exitUsage, "--input %s: %w", name, err)
+		}
+		given[name] = read
+	}
+	for _, in := range r.Inputs {
+		if _, there := given[in.Name]; there || !in.Required {
+			continue
+		}
+		answer, err := ask(fmt.Sprintf("%s (%s)%s: ", in.Name, in.Type, dash(in.Title)))
+		if err != nil {
+			return nil, failWith(exitUsage, "input %s is missing: give --input %s=VALUE", in.Name, in.Name)
+		}
+		read, err := in.ReadText(answer)
+		if err != nil {
+			return nil, failWith(exitUsage, "%s: %w", in.Name, err)
+		}
+		given[in.Name] = read
+	}
+	return given, nil
+}
+
+// runbookText finds a runbook by file, or by name: in the configuration's directory first, then among those
+// that Lifeboat brings. The signatures of the latter lie in the directory, too.
+func (a *app) runbookText(name string) (text []byte, sigs []string, err error) {
+	if err := a.load(); err != nil {
+		return nil, nil, err
+	}
+	if strings.ContainsAny(name, "/\\") || strings.HasSuffix(name, ".yaml") {
+		return readRunbook(name)
+	}
+	path := filepath.Join(string(a.config.Runbooks.Dir), name+".yaml")
+	if a.config.Runbooks.Dir != "" {
+		if _, err := os.Stat(path); err == nil {
+			return readRunbook(path)
+		}
+	}
+	text, ok := runbooks.BuiltinNamed(name)
+	if !ok {
+		return nil, nil, failWith(exitNotFound, "there is no runbook %q: lifeboat runbook list", name)
+	}
+	file, err := os.ReadFile(signaturesOf(path))
+	if err != nil && !isMissing(err) {
+		return nil, nil, fmt.Errorf("read signatures: %w", err)
+	}
+	sigs, err = roster.ParseSignatures(file)
+	return text, sigs, err
+}
+
+func isMissing(err error) bool {
+	return err != nil && (os.IsNotExist(err) || strings.Contains(err.Error(), fs.ErrNotExist.Error()))
+}
+
+// speaker is the person at the keyboard: whose key it is, by the roster.
+func (a *app) speaker(people *roster.Roster, key string) (*signature.Signer, roster.Person, error) {
+	mine := func(k signature.PublicKey) bool { _, ok := people.PersonByKey(k); return ok }
+	signer, err := a.signer(key, mine)
+	if err != nil {
+		return nil, roster.Person{}, err
+	}
+	person, ok := people.PersonByKey(signature.PublicKey(signer.PublicKey()))
+	if !ok {
+		return nil, person, failWith(exitFailed, "this key belongs to nobody in the roster: lifeboat roster show")
+	}
+	return signer, person, nil
+}
+
+// ask asks a person at the terminal.
+func ask(question string) (string, error) {
+	tty, err := terminal()
+	if err != nil {
+		return "", err
+	}
+	defer tty.Close()
+	fmt.Fprint(tty, question)
+	answer, err := bufio.NewReader(tty).ReadString('\n')
+	return strings.TrimSpace(answer), err
+}
+
+// typed lets a person type a word, so that nothing irreversible is begun by a habit.
+func typed(question, word string) error {
+	answer, err := ask(question)
+	if err != nil {
+		return failWith(exitUsage, "there is no terminal to ask on: give --yes when you are sure")
+	}
+	if answer != word {
+		return failWith(exitFailed, "that is not %q: nothing was started", word)
+	}
+	return nil
+}
+
+func dash(text string) string {
+	if text == "" {
+		return ""
+	}
+	return " — " + text
+}
+
+func causeText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return " (" + err.Error() + ")"
+}
+
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}

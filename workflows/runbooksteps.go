@@ -1,0 +1,286 @@
+package workflows
+
+import (
+	"errors"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/lifeboat-dr/lifeboat/activities"
+	"github.com/lifeboat-dr/lifeboat/internal/execution"
+	"github.com/lifeboat-dr/lifeboat/internal/plan"
+	"github.com/lifeboat-dr/lifeboat/runbooks"
+)
+
+// ending is why the way forward ended.
+type ending int
+
+const (
+	settled ending = iota // nothing is left to do, or there is a verdict
+	nextRun               // the history has grown long
+)
+
+// forward runs steps until nothing is left to do.
+func (e *engine) forward(ctx workflow.Context) ending {
+	for _, id := range e.state.Interrupted(e.runbook) {
+		e.begin(ctx, id)
+	}
+	for {
+		e.dirty = false
+		if e.broken == nil && !e.draining {
+			for _, id := range e.state.Ready(e.runbook) {
+				e.begin(ctx, id)
+			}
+			e.draining = e.state.Verdict == "" && workflow.GetInfo(ctx).GetContinueAsNewSuggested()
+		}
+		if len(e.running) == 0 {
+			switch {
+			case e.broken != nil, e.state.Verdict != "", e.state.Done(e.runbook):
+				return settled
+			case e.draining:
+				return nextRun
+			}
+		}
+		// What changed while steps began is looked at before waiting.
+		if err := workflow.Await(ctx, func() bool { return e.dirty }); err != nil {
+			e.canceled(ctx)
+			return settled
+		}
+	}
+}
+
+// canceled is Temporal's own cancellation: the same as the command, but nobody signed it.
+func (e *engine) canceled(ctx workflow.Context) {
+	ctx, done := workflow.NewDisconnectedContext(ctx)
+	defer done()
+	e.judge(ctx, execution.Event{Kind: execution.Judged, Verdict: execution.VerdictCancel, Cause: "the workflow was canceled in Temporal"})
+	_ = workflow.Await(ctx, func() bool { return len(e.running) == 0 })
+}
+
+// scope is what references stand for now.
+func (e *engine) scope() runbooks.Scope {
+	b := e.admitted.Brief
+	outputs := map[string]map[string]any{}
+	for _, step := range e.runbook.Steps {
+		if at := e.state.Step(step.ID); at.Outputs != nil {
+			outputs[step.ID] = at.Outputs
+		}
+	}
+	return runbooks.Scope{Inputs: b.Inputs, Outputs: outputs, Execution: runbooks.Execution{
+		ID: e.id, Mode: b.Mode, Target: b.Target, Approach: e.state.Approach, Commander: e.state.Commander,
+		Started: e.admitted.Started,
+	}}
+}
+
+// begin starts a step in a coroutine of its own. A step that a run before had begun, and that only waits,
+// goes on waiting.
+func (e *engine) begin(ctx workflow.Context, id string) {
+	step := e.runbook.Step(id)
+	at := e.state.Step(id)
+	waits := at.State == plan.StepAwaitingApproval || at.State == plan.StepRunning && step.Type == typeWait && e.in.Carried != nil
+	if !waits {
+		applies, err := runbooks.Applies(step.When, e.scope())
+		if err == nil && !applies {
+			e.apply(ctx, execution.Event{Kind: execution.StepNotApplicable, Step: id})
+			return
+		}
+		if !e.apply(ctx, execution.Event{Kind: execution.StepStarted, Step: id}) {
+			return
+		}
+	}
+	ctx, stop := workflow.WithCancel(ctx)
+	e.running[id] = stop
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		defer stop()
+		outcome := e.perform(ctx, step)
+		if outcome.Kind != "" {
+			outcome.Step = id
+			e.finish(ctx, outcome)
+		}
+		delete(e.running, id)
+		e.dirty = true
+	})
+}
+
+// finish notes how a step ended, and what follows for the execution.
+func (e *engine) finish(ctx workflow.Context, outcome execution.Event) {
+	step := e.runbook.Step(outcome.Step)
+	if outcome.Kind == execution.StepCanceled && e.state.Verdict == "" {
+		// It was stopped because it does not belong to what the execution has become.
+		outcome.Kind = execution.StepNotApplicable
+	}
+	e.apply(ctx, outcome)
+	if outcome.Kind != execution.StepFailed {
+		return
+	}
+	switch step.OnFailure {
+	case runbooks.FailureUndo:
+		e.judge(ctx, execution.Event{Kind: execution.Judged, Verdict: execution.VerdictFailed, Cause: "step " + step.ID + " failed"})
+	case runbooks.FailurePause:
+		e.tellFailed(ctx, step, outcome.Failure)
+	}
+}
+
+// perform does a step and says how it ended; an event without a kind says that it goes on in the next run.
+func (e *engine) perform(ctx workflow.Context, step *runbooks.Step) execution.Event {
+	kind := runbooks.TypeNamed(step.Type)
+	with, err := runbooks.Resolve(step.With, e.scope())
+	if err != nil {
+		return failed(activities.TypeInvalidInput, err.Error(), "the step that it refers to was skipped or failed: skip this one, or undo")
+	}
+	if e.admitted.Brief.Mode == plan.ModePlan && e.leansOnIntended(step) {
+		// What it would look at is not there yet.
+		return execution.Event{Kind: execution.StepIntended, With: step.With, Outputs: plannedValues(kind)}
+	}
+	if changes(kind) {
+		if err := e.journaled(ctx); err != nil {
+			return ended(err)
+		}
+	}
+	var done activities.StepDone
+	switch {
+	case step.Type == typeApproval, step.Type == typeManual:
+		return e.gate(ctx, step, with)
+	case step.Type == typeWait:
+		return e.wait(ctx, step, with)
+	case step.Type == typePage:
+		return e.page(ctx, step, with)
+	case kind.Workflow != "":
+		done, err = e.child(ctx, step, kind, with)
+	default:
+		done, err = e.activity(ctx, step, kind, with, plan.WorkOrder{})
+	}
+	if err != nil {
+		return ended(err)
+	}
+	if e.admitted.Brief.Mode == plan.ModePlan && done.Intended != nil {
+		return execution.Event{Kind: execution.StepIntended, With: done.Intended, Outputs: done.Outputs}
+	}
+	return execution.Event{Kind: execution.StepCompleted, Outputs: done.Outputs, Receipt: done.Receipt}
+}
+
+// leansOnIntended says that a step refers to what another one would make, in mode plan.
+func (e *engine) leansOnIntended(step *runbooks.Step) bool {
+	for _, ref := range runbooks.References(step.With) {
+		if ref.Root == runbooks.RootSteps && e.state.Step(ref.Step).Intended != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// changes says that a type needs a work order: it changes something.
+func changes(kind *runbooks.Type) bool { return len(kind.Actions) > 0 && kind.Workflow == "" }
+
+// activity runs the activity of a step's type, under a work order when it changes something.
+func (e *engine) activity(ctx workflow.Context, step *runbooks.Step, kind *runbooks.Type, with map[string]any, order plan.WorkOrder) (done activities.StepDone, err error) {
+	guard := e.guard(step.ID)
+	if changes(kind) {
+		order.Docket = e.in.Docket
+		order.Gates, order.Receipts = e.evidence(step)
+		if s := e.state; s.Ungraceful != nil && s.UngracefulReceipt != nil {
+			order.Ungraceful, order.Receipts = s.Ungraceful, append(order.Receipts, *s.UngracefulReceipt)
+		}
+		guard.Work = &order
+	}
+	options := profileOf(step.Retry, step.Timeout)
+	if order.Undo {
+		options = profileOf(step.Undo.Retry, step.Undo.Timeout)
+	}
+	err = workflow.ExecuteActivity(options.on(ctx, e.admitted.Site, summaryOf(step, order.Undo)), kind.Activity, activities.StepInput{Guard: guard, With: with}).Get(ctx, &done)
+	return done, err
+}
+
+// evidence gathers what a step's activity has to see: the decisions at the gates before it, and the results
+// that its parameters and those gates refer to.
+func (e *engine) evidence(step *runbooks.Step) (gates []plan.GateEvidence, receipts []plan.Receipt) {
+	receipts = append(receipts, e.admitted.Accepted)
+	wanted := map[string]bool{step.ID: true}
+	note := func(values map[string]any) {
+		for _, ref := range runbooks.References(values) {
+			wanted[ref.Step] = true
+		}
+	}
+	note(step.With)
+	if step.Undo != nil {
+		note(step.Undo.With)
+	}
+	if step.When != nil {
+		for _, equal := range step.When.Equals {
+			note(map[string]any{"": equal.Ref})
+		}
+	}
+	for _, id := range e.runbook.GatesBefore(step.ID) {
+		if when := e.runbook.Step(id).When; when != nil {
+			for _, equal := range when.Equals {
+				note(map[string]any{"": equal.Ref})
+			}
+		}
+		gate := e.state.Step(id).Gate
+		if gate == nil || gate.Confirm {
+			continue
+		}
+		shown := plan.GateEvidence{Gate: id, Facts: gate.Facts}
+		for _, d := range gate.Decisions {
+			shown.Decisions = append(shown.Decisions, d.Command)
+			if d.Accepted != nil {
+				receipts = append(receipts, *d.Accepted)
+			}
+		}
+		gates = append(gates, shown)
+	}
+	for _, other := range e.runbook.Steps {
+		if at := e.state.Step(other.ID); wanted[other.ID] && at.Receipt != nil {
+			receipts = append(receipts, *at.Receipt)
+		}
+	}
+	return gates, receipts
+}
+
+// withDocket shows a guard's activity what the execution began with.
+func (e *engine) withDocket(g plan.Guard) plan.Guard {
+	g.Work = &plan.WorkOrder{Docket: e.in.Docket, Receipts: []plan.Receipt{e.admitted.Accepted}}
+	return g
+}
+
+// profileOf gives a runbook's words for retries their numbers.
+func profileOf(retry runbooks.Retry, timeout time.Duration) profile {
+	p := control
+	p.budget = timeout
+	switch retry {
+	case runbooks.RetryNever:
+		p.tries = 1
+	case runbooks.RetryQuick:
+		p.budget, p.most = min(timeout, 5*time.Minute), 10*time.Second
+	case runbooks.RetryStubborn:
+		p.first, p.most = time.Second, 30*time.Second
+	}
+	p.attempt = min(p.attempt, p.budget)
+	return p
+}
+
+// summaryOf is the line that the Temporal UI shows for a step.
+func summaryOf(step *runbooks.Step, undo bool) string {
+	text := step.ID + ": " + step.Title
+	if undo {
+		text = "Undo " + text
+	}
+	return text[:min(len(text), 200)]
+}
+
+func ended(err error) execution.Event {
+	if temporal.IsCanceledError(err) {
+		return execution.Event{Kind: execution.StepCanceled}
+	}
+	kind, message, hint := errorText(err)
+	var child *temporal.ChildWorkflowExecutionError
+	if errors.As(err, &child) {
+		hint = "look at the workflow " + child.Error()
+	}
+	return failed(kind, message, hint)
+}
+
+func failed(kind, message, hint string) execution.Event {
+	return execution.Event{Kind: execution.StepFailed, Failure: &execution.Failure{Type: kind, Message: message, Hint: hint}}
+}
