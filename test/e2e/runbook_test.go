@@ -1,0 +1,184 @@
+package e2e
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"github.com/lifeboat-dr/lifeboat/internal/execution"
+	"github.com/lifeboat-dr/lifeboat/internal/plan"
+	"github.com/lifeboat-dr/lifeboat/internal/roster"
+	"github.com/lifeboat-dr/lifeboat/internal/signature"
+	"github.com/lifeboat-dr/lifeboat/runbooks"
+	"github.com/lifeboat-dr/lifeboat/workflows"
+)
+
+// TestRunbookRehearsal runs a runbook as a drill on real parts: people decide with their own keys, the worker
+// is killed while a gate waits and in the middle of a step, and the journal in the vaults tells all of it.
+func TestRunbookRehearsal(t *testing.T) {
+	r := newRig(t, 2<<20, nil)
+	text, _ := runbooks.BuiltinNamed("backup-restore-rehearsal")
+	started := time.Now().UTC().Truncate(time.Second)
+	id := workflows.ExecutionID("backup-restore-rehearsal", "database", started)
+	docket := r.docket(t, id, text, plan.Brief{
+		Format: 1, Runbook: "backup-restore-rehearsal", RunbookDigest: runbooks.Digest(text), Application: "medlink", Mode: plan.ModeDrill,
+		Target: "database", Approach: plan.Graceful, Until: started.Add(time.Hour),
+		Inputs: map[string]any{"component": "database", "site": "us-west-2", "tables-at-least": 20.0},
+	})
+	run, err := r.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
+		ID: id, TaskQueue: workflows.Queue, TypedSearchAttributes: workflows.Attributes(workflows.KindRunbook, "database"),
+	}, workflows.RunbookName, workflows.RunbookInput{Docket: docket})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	gate := r.awaitGate(t, id, "allow")
+	r.worker.Kill()
+	r.startWorker()
+	for _, refused := range []struct{ who, cause string }{{"alice", "requester"}, {"erin", "wrongRole"}} {
+		if got := r.tell(t, id, refused.who, plan.CommandApprove, "allow", gate.Digest); got.Accepted || got.Cause != refused.cause {
+			t.Errorf("%s approves: %+v", refused.who, got)
+		}
+	}
+	if got := r.tell(t, id, "bob", plan.CommandApprove, "allow", gate.Digest); !got.Accepted {
+		t.Fatalf("bob approves: %+v", got)
+	}
+	r.worker.Kill() // somewhere in the restore
+	r.startWorker()
+	task := r.awaitGate(t, id, "look")
+	if got := r.tell(t, id, "dan", plan.CommandConfirm, "look", task.Digest); !got.Accepted {
+		t.Fatalf("dan confirms: %+v", got)
+	}
+	var result workflows.RunbookResult
+	if err := r.end(run, &result); err != nil {
+		t.Fatal(err)
+	}
+	// There was no verified restore point before: that was ignored, and so it is no clean completion.
+	if result.State != plan.ExecutionCompletedWithExceptions || result.Steps["tables"] != plan.StepCompleted || result.Steps["readiness"] != plan.StepFailedIgnored {
+		t.Errorf("ended as %+v", result)
+	}
+
+	read, err := r.engine.Journal(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(read.Gaps) > 0 || read.Head.Seq != result.Journal.Seq {
+		t.Errorf("the journal ends at %d with gaps %v, the execution at %d", read.Head.Seq, read.Gaps, result.Journal.Seq)
+	}
+	parsed, err := runbooks.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := execution.New()
+	refusals := 0
+	for _, entry := range read.Entries {
+		var event execution.Event
+		if err := json.Unmarshal(entry.Data, &event); err != nil {
+			t.Fatal(err)
+		}
+		if err := state.Apply(parsed, event); err != nil {
+			t.Fatal(err)
+		}
+		if event.Kind == execution.CommandRefused {
+			refusals++
+		}
+		for _, word := range []string{"postgresql://", "claim_lines"} {
+			if strings.Contains(string(entry.Data), word) {
+				t.Errorf("%q stands in entry %d of the journal", word, entry.Seq)
+			}
+		}
+	}
+	if state.Final != result.State || refusals != 2 {
+		t.Errorf("by the journal it ended as %s after %d refusals", state.Final, refusals)
+	}
+}
+
+// docket lets alice start a runbook that its owners signed.
+func (r *rig) docket(t *testing.T, id string, text []byte, brief plan.Brief) string {
+	t.Helper()
+	briefText, err := json.Marshal(brief)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sigs []string
+	for _, who := range []string{"alice", "bob"} {
+		sig, err := r.person(t, who).Sign(signature.Runbook, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sigs = append(sigs, string(sig))
+	}
+	packed, err := roster.PackDocket(plan.Docket{
+		Runbook: string(text), Signatures: sigs, Brief: string(briefText), Start: r.signed(t, id, "alice", plan.CommandStart, "", digestOf(briefText)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return packed
+}
+
+func (r *rig) person(t *testing.T, who string) *signature.Signer {
+	t.Helper()
+	signer, err := signature.OpenKey(r.stack.PersonKey(who), signature.Terminal{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer
+}
+
+func (r *rig) signed(t *testing.T, id, who string, kind plan.CommandKind, step, digest string) plan.SignedCommand {
+	t.Helper()
+	now := time.Now().UTC().Truncate(time.Second)
+	s, err := roster.SignCommand(plan.Command{
+		Format: 1, Kind: kind, ID: roster.NewCommandID(), Execution: id, Step: step, Digest: digest, Person: who, Reason: "rehearsal",
+		Issued: now, Expires: now.Add(time.Hour),
+	}, r.person(t, who))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// tell gives somebody's command to an execution and returns what they hear.
+func (r *rig) tell(t *testing.T, id, who string, kind plan.CommandKind, step, digest string) workflows.CommandOutcome {
+	t.Helper()
+	handle, err := r.client.UpdateWorkflow(t.Context(), client.UpdateWorkflowOptions{
+		WorkflowID: id, UpdateName: workflows.CommandUpdate, Args: []any{r.signed(t, id, who, kind, step, digest)}, WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var outcome workflows.CommandOutcome
+	if err := handle.Get(t.Context(), &outcome); err != nil {
+		t.Fatal(err)
+	}
+	return outcome
+}
+
+// awaitGate waits until an execution waits for people at a step.
+func (r *rig) awaitGate(t *testing.T, id, step string) workflows.ViewGate {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for time.Now().Before(deadline) {
+		var v workflows.View
+		value, err := r.client.QueryWorkflow(t.Context(), id, "", workflows.ViewQuery)
+		if err == nil && value.Get(&v) == nil {
+			if v.State.Ended() || v.State == plan.ExecutionPausedByFailedStep {
+				t.Fatalf("%s is %s: %+v", id, v.State, v.Steps)
+			}
+			for _, s := range v.Steps {
+				if s.ID == step && s.State == plan.StepAwaitingApproval {
+					return *s.Gate
+				}
+			}
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	t.Fatalf("%s does not wait at %s", id, step)
+	return workflows.ViewGate{}
+}
+
+func digestOf(text []byte) string { return runbooks.Digest(text) }
