@@ -4,9 +4,14 @@ set -eu
 until temporal operator cluster health; do sleep 2; done
 temporal operator namespace describe --namespace lifeboat >/dev/null 2>&1 ||
   temporal operator namespace create --namespace lifeboat --retention 90d
-for name in LifeboatComponent LifeboatSite LifeboatKind LifeboatState; do
+attribute() {
   # A new namespace is known to all of the server after some seconds.
-  until temporal operator search-attribute list --namespace lifeboat | grep -q "$name"; do
-    temporal operator search-attribute create --namespace lifeboat --name "$name" --type Keyword || sleep 2
+  until temporal operator search-attribute list --namespace lifeboat | grep -q "$1"; do
+    temporal operator search-attribute create --namespace lifeboat --name "$1" --type "$2" || sleep 2
   done
+}
+for name in LifeboatComponent LifeboatSite LifeboatKind LifeboatState LifeboatRunbook LifeboatScenario LifeboatMode LifeboatPhase LifeboatCommander; do
+  attribute "$name" Keyword
 done
+attribute LifeboatAwaitingApproval Bool
+attribute LifeboatDeadline Datetime

@@ -102,11 +102,14 @@ func (a *app) send(ctx context.Context, c client.Client, execution string, signe
 func newSteer(a *app, kind plan.CommandKind, short, long string, aboutStep bool) *cobra.Command {
 	var f commandFlags
 	use, args := string(kind)+" EXECUTION", cobra.ExactArgs(1)
+	example := "  lifeboat " + string(kind) + " data-deletion/database/20261125T030000Z"
 	if aboutStep {
 		use, args = use+" STEP", cobra.ExactArgs(2)
+		example += " restore"
 	}
+	example += " --reason \"…\""
 	cmd := &cobra.Command{
-		Use: use, Short: short, Long: long, Args: args,
+		Use: use, Short: short, Long: long, Args: args, Example: example,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withTemporal(cmd.Context(), func(c client.Client) error {
 				v, err := view(cmd.Context(), c, args[0])
@@ -129,6 +132,7 @@ func newHandover(a *app) *cobra.Command {
 	var f commandFlags
 	cmd := &cobra.Command{
 		Use: "handover EXECUTION", Short: "Make somebody else the commander of an execution", Args: cobra.ExactArgs(1),
+		Example: "  lifeboat handover data-deletion/database/20261125T030000Z --to bob --reason \"my shift ends\"",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withTemporal(cmd.Context(), func(c client.Client) error {
 				v, err := view(cmd.Context(), c, args[0])
@@ -150,6 +154,7 @@ func newCancel(a *app) *cobra.Command {
 	var planned bool
 	cmd := &cobra.Command{
 		Use: "cancel EXECUTION", Short: "End an execution, and undo what it did", Args: cobra.ExactArgs(1),
+		Example: "  lifeboat cancel data-deletion/database/20261125T030000Z --plan",
 		Long: `Stops what runs, takes back what was done (the last step first) and ends the execution. Past the point of no
 return nothing is taken back. --plan shows what would be undone, and changes nothing.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -192,6 +197,7 @@ func undoPlan(v workflows.View) string {
 func newSubmit(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "submit FILE", Short: "Send a command that was signed with --offline", Args: cobra.ExactArgs(1),
+		Example: "  lifeboat submit decision.json",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text, err := os.ReadFile(args[0])
 			if err != nil {

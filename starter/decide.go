@@ -39,7 +39,8 @@ gate, asks, and signs your decision with your own key (--key, or the SSH agent).
 exact facts that were shown.
 
 --offline FILE with --facts FILE signs where Temporal cannot be reached; lifeboat submit sends it later.`,
-		Args: cobra.MaximumNArgs(2),
+		Example: "  lifeboat " + string(kind) + "\n  lifeboat " + string(kind) + " data-deletion/database/20261125T030000Z gate --reason \"…\"",
+		Args:    cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.facts != "" {
 				return a.decideOffline(cmd.Context(), kind, args, f)

@@ -48,7 +48,8 @@ func newEvidenceVerify(a *app) *cobra.Command {
 		Short: "Check the journal of an execution: chain, signatures, and that its events can follow each other",
 		Long: `Reads the journal from the vaults, or from a copy of a vault in a directory (--dir), without Temporal and
 without any key: who may sign stands in keys.allowed_signers.`,
-		Args: cobra.ExactArgs(1),
+		Example: "  lifeboat evidence verify data-deletion/database/20261125T030000Z",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			engine, err := a.vaults(cmd.Context())
 			if err != nil {
@@ -128,7 +129,8 @@ func newResume(a *app) *cobra.Command {
 		Long: `Where Temporal knows the execution, this is the signed command that ends a pause. Where it does not, the
 execution goes on from its journal in the vaults: what is journaled as completed is not done again, a step that
 had begun is begun again. Make sure that no other Temporal still runs it.`,
-		Args: cobra.ExactArgs(1),
+		Example: "  lifeboat resume data-deletion/database/20261125T030000Z --reason \"the store is back\"",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withTemporal(cmd.Context(), func(c client.Client) error {
 				_, err := c.DescribeWorkflowExecution(cmd.Context(), args[0], "")

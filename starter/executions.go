@@ -32,9 +32,10 @@ type listed struct {
 func newExecutions(a *app) *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
-		Use:   "executions",
-		Short: "List executions of runbooks: those that run, or all",
-		Args:  cobra.NoArgs,
+		Use:     "executions",
+		Short:   "List executions of runbooks: those that run, or all",
+		Example: "  lifeboat executions --all",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withTemporal(cmd.Context(), func(c client.Client) error {
 				query := "WorkflowType = '" + workflows.RunbookName + "'"
@@ -115,9 +116,10 @@ func newShow(a *app) *cobra.Command {
 	var followIt bool
 	var facts string
 	cmd := &cobra.Command{
-		Use:   "show EXECUTION",
-		Short: "Show where an execution stands: its steps, gates, times",
-		Args:  cobra.ExactArgs(1),
+		Use:     "show EXECUTION",
+		Short:   "Show where an execution stands: its steps, gates, times",
+		Example: "  lifeboat show data-deletion/database/20261125T030000Z --follow",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withTemporal(cmd.Context(), func(c client.Client) error {
 				if followIt {

@@ -36,7 +36,8 @@ type known struct {
 
 func newRunbookList(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Short: "List the runbooks: those of the configuration's directory, and those that Lifeboat brings", Args: cobra.NoArgs,
+		Use: "list", Example: "  lifeboat runbook list",
+		Short: "List the runbooks: those of the configuration's directory, and those that Lifeboat brings", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			names, err := a.runbookNames()
 			if err != nil {
@@ -104,7 +105,8 @@ func (a *app) runbookNames() ([]string, error) {
 
 func newRunbookShow(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use: "show RUNBOOK", Short: "Print the text of a runbook", Args: cobra.ExactArgs(1),
+		Use: "show RUNBOOK", Example: "  lifeboat runbook show backup-restore-rehearsal",
+		Short: "Print the text of a runbook", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			text, _, err := a.rawRunbook(args[0])
 			if err != nil {
@@ -139,7 +141,8 @@ func (a *app) rawRunbook(name string) (text []byte, path string, err error) {
 
 func newRunbookLint(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use: "lint RUNBOOK...", Short: "Say everything that is wrong with runbooks, with line and column", Args: cobra.MinimumNArgs(1),
+		Use: "lint RUNBOOK...", Example: "  lifeboat runbook lint runbooks/*.yaml",
+		Short: "Say everything that is wrong with runbooks, with line and column", Args: cobra.MinimumNArgs(1),
 		Long: `Checks text, steps, references and types; against the configuration also names, and what of the lost site is
 leaned on; against the roster whether every gate can be passed with any one person absent. What could not be
 looked at is said. Ends with 1 when a runbook must not run.`,
@@ -191,7 +194,8 @@ func (a *app) views() runbooks.Views {
 func newRunbookRender(a *app) *cobra.Command {
 	var html bool
 	cmd := &cobra.Command{
-		Use: "render RUNBOOK", Short: "Make a page for printing, for the day nothing runs (Markdown, or --html)", Args: cobra.ExactArgs(1),
+		Use: "render RUNBOOK", Example: "  lifeboat runbook render backup-restore-rehearsal --html > rehearsal.html",
+		Short: "Make a page for printing, for the day nothing runs (Markdown, or --html)", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			text, _, err := a.rawRunbook(args[0])
 			if err != nil {
@@ -229,7 +233,8 @@ func newRunbookRender(a *app) *cobra.Command {
 
 func newRunbookGraph(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use: "graph RUNBOOK", Short: "Draw the steps of a runbook (SVG)", Args: cobra.ExactArgs(1),
+		Use: "graph RUNBOOK", Example: "  lifeboat runbook graph backup-restore-rehearsal > rehearsal.svg",
+		Short: "Draw the steps of a runbook (SVG)", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			text, _, err := a.rawRunbook(args[0])
 			if err != nil {
@@ -247,7 +252,8 @@ func newRunbookGraph(a *app) *cobra.Command {
 
 func newRunbookDiff(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use: "diff OLD NEW", Short: "Say what differs between two runbooks, step by step", Args: cobra.ExactArgs(2),
+		Use: "diff OLD NEW", Example: "  lifeboat runbook diff old.yaml new.yaml",
+		Short: "Say what differs between two runbooks, step by step", Args: cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			var both [2]*runbooks.Runbook
 			for i, name := range args {
@@ -274,7 +280,8 @@ func newRunbookDiff(a *app) *cobra.Command {
 
 func newRunbookSchema(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use: "schema", Short: "Print the JSON Schema of runbooks, for editors", Args: cobra.NoArgs,
+		Use: "schema", Example: "  lifeboat runbook schema > runbook.schema.json",
+		Short: "Print the JSON Schema of runbooks, for editors", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := a.stdout.Write(runbooks.Schema())
 			return err
