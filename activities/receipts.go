@@ -16,13 +16,16 @@ const (
 	receiptCompared = "compared"
 	receiptSmoked   = "smoked"
 	receiptDropped  = "dropped"
+	// ofAPart is added to the kind where only some tables were worked with: no verification takes such a
+	// receipt.
+	ofAPart = "-part"
 )
 
 // Receipt is a worker's word for what it did to a target, authenticated with the fleet's key. Whoever owns
 // the Temporal namespace can start any activity with any input, but cannot make one: without receipts
 // nothing is ever recorded as verified.
 type Receipt struct {
-	// Kind is "compared", "smoked" or "dropped".
+	// Kind is "compared", "smoked" or "dropped", with "-part" behind it for a selection of tables.
 	Kind      string `json:"kind"`
 	Execution string `json:"execution"`
 	Component string `json:"component"`

@@ -264,7 +264,11 @@ func (r *Restores) FinishTarget(ctx context.Context, in FinishTargetInput) error
 	if err != nil {
 		return err
 	}
-	if err := in.Compared.holds(receiptCompared, r.Keys, in.Guard, s.backup); err != nil {
+	kind := receiptCompared
+	if s.selected != nil {
+		kind += ofAPart
+	}
+	if err := in.Compared.holds(kind, r.Keys, in.Guard, s.backup); err != nil {
 		return err
 	}
 	if in.Compared.Target != in.Target || in.Compared.Manifest != s.backup.SHA256 || len(in.Compared.Checks) == 0 {
@@ -282,7 +286,7 @@ func (r *Restores) FinishTarget(ctx context.Context, in FinishTargetInput) error
 // vouch gives out checks with a receipt for them.
 func (r *Restores) vouch(kind string, in TargetInput, s *restoring, checks []manifest.Check) (Compared, error) {
 	if s.selected != nil {
-		return Compared{Checks: checks}, nil // a part of a backup is no proof of it
+		kind += ofAPart // a part of a backup is no proof of it
 	}
 	receipt, err := issue(r.Keys, Receipt{
 		Kind: kind, Execution: in.Execution, Component: in.Component, Backup: in.Backup, Manifest: s.backup.SHA256, Target: in.Target, Checks: checks,
