@@ -174,7 +174,8 @@ func (a *app) followExecution(ctx context.Context, c client.Client, id string) e
 			fmt.Fprintf(a.stderr, "\nNo longer following. %s goes on; look at it with: lifeboat show %s\n", id, id)
 			return context.Canceled
 		}
-		if over, failure := workflowOver(ctx, c, id); over && err != nil {
+		// What answers no query may just have begun, or was refused before it could.
+		if over, failure := workflowOver(ctx, c, id); over && err != nil && failure != nil {
 			return failure
 		}
 	}

@@ -213,6 +213,10 @@ func TestRunbookPlanChangesNothing(t *testing.T) {
 			intended = append(intended, event.Step)
 		}
 	}
+	var view workflows.View
+	if value, err := s.env.QueryWorkflow(workflows.ViewQuery); err != nil || value.Get(&view) != nil || view.State != plan.ExecutionCompleted {
+		t.Errorf("the plan that has ended says %+v: %v", view.State, err)
+	}
 	if strings.Join(intended, " ") != "one gate two" {
 		t.Errorf("intended %v", intended)
 	}
