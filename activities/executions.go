@@ -2,8 +2,6 @@ package activities
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +14,7 @@ import (
 	"github.com/lifeboat-dr/lifeboat/internal/roster"
 	"github.com/lifeboat-dr/lifeboat/internal/signature"
 	"github.com/lifeboat-dr/lifeboat/internal/workrecord"
+	"github.com/lifeboat-dr/lifeboat/runbooks"
 )
 
 // Executions is what the engine of runbooks needs from the world: who may do what, what people decide
@@ -44,7 +43,7 @@ func (x *Executions) AdmitExecution(ctx context.Context, in AdmitInput) (Admitte
 	if err := json.Unmarshal([]byte(docket.Brief), &brief); err != nil {
 		return Admitted{}, InvalidInput("the brief cannot be read")
 	}
-	out := Admitted{Brief: brief, BriefDigest: digestText(docket.Brief), RunbookDigest: digestText(docket.Runbook)}
+	out := Admitted{Brief: brief, BriefDigest: runbooks.Digest([]byte(docket.Brief)), RunbookDigest: runbooks.Digest([]byte(docket.Runbook))}
 	work := plan.WorkOrder{Docket: in.Docket}
 	if in.Journal.Seq > 0 {
 		if out.Events, err = x.journal(ctx, in); err != nil {
@@ -57,8 +56,11 @@ func (x *Executions) AdmitExecution(ctx context.Context, in AdmitInput) (Admitte
 	}
 	permit, err := x.Orders.CheckExecution(plan.Guard{
 		Execution: in.Execution, Step: "start", Target: brief.Target, Mode: brief.Mode, Order: out.BriefDigest, Work: &work,
-	})
+	}, in.Journal.Seq > 0)
 	if err != nil {
+		return Admitted{}, err
+	}
+	if err := runnable(permit.Runbook, brief); err != nil {
 		return Admitted{}, err
 	}
 	bound, err := permit.Runbook.Bind(brief.Inputs)
@@ -87,6 +89,23 @@ func (x *Executions) AdmitExecution(ctx context.Context, in AdmitInput) (Admitte
 	out.Started = dated.Accepted.UTC().Format(time.RFC3339)
 	return out, nil
 }
+
+// runnable refuses at the start what the engine would have to refuse in the middle of a recovery, and what it
+// would have to promise without keeping it.
+func runnable(r *runbooks.Runbook, b plan.Brief) error {
+	if b.Plan != "" {
+		return InvalidInput("an execution cannot be bound to a plan yet: start it without")
+	}
+	for _, step := range r.Steps {
+		if kind := runbooks.TypeNamed(step.Type); kind.Workflow == typeRunbook {
+			return InvalidInput("step %s: runbooks inside of runbooks are not run yet: start it by itself, and let a manual step wait for it", step.ID)
+		}
+	}
+	return nil
+}
+
+// typeRunbook is the durable name of the workflow that runs runbooks.
+const typeRunbook = "Runbook"
 
 // policies are copied into an execution when it starts: an edit never changes whom a running one calls.
 func (x *Executions) policies() (map[string]plan.Policy, error) {
@@ -129,7 +148,7 @@ func (x *Executions) journal(ctx context.Context, in AdmitInput) ([]execution.Ev
 
 // accept makes the receipt that dates a command.
 func (x *Executions) accept(executionID string, signed plan.SignedCommand, id string) (*plan.Receipt, error) {
-	text, err := json.Marshal(plan.Acceptance{Command: digestText(signed.Signed), Accepted: x.Orders.now().UTC()})
+	text, err := json.Marshal(plan.Acceptance{Command: runbooks.Digest([]byte(signed.Signed)), Accepted: x.Orders.now().UTC()})
 	if err != nil {
 		return nil, fmt.Errorf("write acceptance: %w", err)
 	}
@@ -196,7 +215,7 @@ func atGate(want roster.Expectation, in JudgeInput, c plan.Command) roster.Expec
 // AppendJournal continues an execution's journal in every vault that can be reached; one is enough. It is
 // safe to repeat. Another engine's entries in the same place are an error of type JournalForked.
 func (x *Executions) AppendJournal(ctx context.Context, in JournalInput) (Journaled, error) {
-	if _, err := x.Orders.CheckExecution(in.Guard); err != nil {
+	if _, err := x.Orders.CheckExecution(in.Guard, true); err != nil {
 		return Journaled{}, err
 	}
 	events := make([]evidence.Event, len(in.Events))
@@ -222,13 +241,13 @@ func (x *Executions) PrepareGate(_ context.Context, in GateInput) (GatePrepared,
 	facts := in.Facts
 	facts.Outputs = map[string]string{}
 	for _, r := range in.Receipts {
-		facts.Outputs[r.Step] = digestText(string(r.Outputs))
+		facts.Outputs[r.Step] = runbooks.Digest(r.Outputs)
 	}
 	text, err := json.MarshalIndent(facts, "", "  ")
 	if err != nil {
 		return GatePrepared{}, fmt.Errorf("write facts of gate %s: %w", facts.Gate, err)
 	}
-	return GatePrepared{Facts: string(text), Digest: digestText(string(text))}, nil
+	return GatePrepared{Facts: string(text), Digest: runbooks.Digest(text)}, nil
 }
 
 // DigestPlan is the digest of the changes that a plan found, by which a live run can be bound to them.
@@ -237,10 +256,5 @@ func (x *Executions) DigestPlan(_ context.Context, planned []PlannedChange) (str
 	if err != nil {
 		return "", fmt.Errorf("write plan: %w", err)
 	}
-	return digestText(string(text)), nil
-}
-
-func digestText(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return hex.EncodeToString(sum[:])
+	return runbooks.Digest(text), nil
 }

@@ -27,14 +27,14 @@ func TestOnlyReceiptsMakeAVerifiedRecord(t *testing.T) {
 	w.Backup(t, id)
 	w.Backup(t, other)
 
-	good := verified(t, w, l.Scratch(id, "a"))
-	ofOther := verified(t, w, l.Scratch(other, "a"))
-	elsewhere := verified(t, w, l.Scratch(id, "b"))
+	good := w.Verified(t, l.Scratch(id, "a"))
+	ofOther := w.Verified(t, l.Scratch(other, "a"))
+	elsewhere := w.Verified(t, l.Scratch(id, "b"))
 	strangers, err := workrecord.ParseKeys([]secret.String{secret.New(base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", 32))))})
 	if err != nil {
 		t.Fatal(err)
 	}
-	stranger := verified(t, l.Worker(t, func(w *lab.Worker) { w.All.Restores.Keys = strangers }), l.Scratch(id, "a"))
+	stranger := l.Worker(t, func(w *lab.Worker) { w.All.Restores.Keys = strangers }).Verified(t, l.Scratch(id, "a"))
 	early, err := w.Drop(l.Scratch(id, "a"))
 	if err != nil {
 		t.Fatal(err)
@@ -101,28 +101,5 @@ func TestOnlyReceiptsMakeAVerifiedRecord(t *testing.T) {
 	record, err := w.All.Records.Finder.Verified(t.Context(), w.Crew.Components[lab.Component], b)
 	if err != nil || record.Scratch != "east/lifeboat_scratch_a" || !record.Dropped || record.Totals != b.Envelope.Totals || len(record.Checks) < 3 {
 		t.Errorf("recorded %+v: %v", record, err)
-	}
-}
-
-// verified restores and compares a backup and drops the scratch database, up to the record.
-func verified(t *testing.T, w *lab.Worker, in activities.TargetInput) activities.RecordVerifiedInput {
-	t.Helper()
-	began := time.Now()
-	w.Restore(t, in)
-	compared, err := w.Compare(in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	smoked, err := w.Smoke(in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dropped, err := w.Drop(in, compared.Receipt.MAC, smoked.Receipt.MAC)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return activities.RecordVerifiedInput{
-		Guard: in.Guard, Component: in.Component, Backup: in.Backup, Started: began,
-		Compared: compared.Receipt, Smoked: smoked.Receipt, Dropped: dropped.Receipt,
 	}
 }

@@ -161,7 +161,7 @@ func (s *Steps) RunProgram(ctx context.Context, in StepInput) (StepDone, error) 
 	if exit != want {
 		return StepDone{}, hintedRetryable(TypeUnexpected, nil, "look at the program's own log", "program %s ended with status %d, expected %d", p.Program, exit, want)
 	}
-	return s.done(in.Guard, map[string]any{"exit": float64(exit), "line": cut(last, maxShown), "took": tookSince(began)})
+	return s.done(in.Guard, map[string]any{"exit": float64(exit), "line": shownLine(last), "took": tookSince(began)})
 }
 
 // SendNotice tells people something and waits until every receiver took it. Receivers drop repetitions.
@@ -185,8 +185,10 @@ func (s *Steps) SendNotice(ctx context.Context, in StepInput) (StepDone, error) 
 		labels = append(labels, label)
 	}
 	slices.Sort(labels)
+	text := p.Message
 	for _, label := range labels {
-		fields[label] = plainText(p.Facts[label])
+		// A field's name is Lifeboat's; a label is the runbook's own, and would be dropped among fields.
+		text += "\n" + label + ": " + plainText(p.Facts[label])
 	}
 	severity := p.Severity
 	if severity == "" {
@@ -197,7 +199,7 @@ func (s *Steps) SendNotice(ctx context.Context, in StepInput) (StepDone, error) 
 		title = "DRILL · Notice"
 	}
 	err := s.Teller.Tell(ctx, Alert{
-		ID: in.Guard.Execution + "/" + in.Guard.Step, Kind: "notice", Severity: severity, Component: in.Guard.Target, Title: title, Text: p.Message,
+		ID: in.Guard.Execution + "/" + in.Guard.Step, Kind: "notice", Severity: severity, Component: in.Guard.Target, Title: title, Text: text,
 		Fields: fields, Execution: in.Guard.Execution, Time: info.ScheduledTime,
 	})
 	if err != nil {

@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -11,9 +10,6 @@ import (
 	"github.com/lifeboat-dr/lifeboat/internal/postgres"
 	"github.com/lifeboat-dr/lifeboat/internal/secret"
 )
-
-// maxShown bounds a value that a query or a program shows to people, in characters.
-const maxShown = 200
 
 // onDatabase says which database a query asks.
 type onDatabase struct {
@@ -60,14 +56,14 @@ func (s *Steps) CheckSQL(ctx context.Context, in StepInput) (StepDone, error) {
 	if err != nil {
 		return StepDone{}, classify(err, "run the query of step "+in.Guard.Step)
 	}
-	if err := p.Expect.check(rows, value); err != nil {
+	if err := p.Expect.expect().Check(rows, value); err != nil {
 		return StepDone{}, hinted(TypeUnexpected, err, "look at the database with the step's query; retry asks again", "the answer to step %s is not as expected", in.Guard.Step)
 	}
-	shown := ""
+	text := ""
 	if value != nil {
-		shown = cut(*value, maxShown)
+		text = shown(*value)
 	}
-	return s.done(in.Guard, map[string]any{"rows": float64(rows), "value": shown})
+	return s.done(in.Guard, map[string]any{"rows": float64(rows), "value": text})
 }
 
 func (s *Steps) addressOf(ctx context.Context, on onDatabase) (secret.String, error) {
@@ -98,28 +94,21 @@ func (s *Steps) addressOf(ctx context.Context, on onDatabase) (secret.String, er
 	return secret.String{}, InvalidInput("the query says no database: give on.component, on.target or on.branch")
 }
 
-func (e queryExpect) check(rows int64, value *string) error {
-	switch {
-	case e.Rows != nil && float64(rows) != *e.Rows:
-		return fmt.Errorf("%d rows, expected %v", rows, *e.Rows)
-	case e.RowsAtLeast != nil && float64(rows) < *e.RowsAtLeast:
-		return fmt.Errorf("%d rows, expected at least %v", rows, *e.RowsAtLeast)
-	case e.Equals == nil && e.AtLeast == nil:
-		return nil
-	case value == nil:
-		return fmt.Errorf("%d rows, expected one row of one column that is not null", rows)
-	case e.Equals != nil && *value != plainText(e.Equals):
-		return errors.New("the value is not the expected one")
-	case e.AtLeast != nil:
-		n, err := strconv.ParseFloat(*value, 64)
-		if err != nil {
-			return errors.New("the value is not a number")
+// expect is what the catalogue's words mean.
+func (e queryExpect) expect() Expect {
+	whole := func(f *float64) *int64 {
+		if f == nil {
+			return nil
 		}
-		if n < *e.AtLeast {
-			return fmt.Errorf("the number is below %v", *e.AtLeast)
-		}
+		n := int64(*f)
+		return &n
 	}
-	return nil
+	out := Expect{Rows: whole(e.Rows), RowsAtLeast: whole(e.RowsAtLeast), AtLeast: e.AtLeast}
+	if e.Equals != nil {
+		text := plainText(e.Equals)
+		out.Equals = &text
+	}
+	return out
 }
 
 // plainText is a single JSON value as PostgreSQL writes it.
@@ -131,17 +120,6 @@ func plainText(v any) string {
 		return strconv.FormatFloat(v, 'f', -1, 64)
 	}
 	return fmt.Sprint(v)
-}
-
-// cut keeps the beginning of a text, in characters.
-func cut(text string, n int) string {
-	for i := range text {
-		if n == 0 {
-			return text[:i]
-		}
-		n--
-	}
-	return text
 }
 
 // CheckReadiness says how old the newest verified restore points are, and fails when one is too old or

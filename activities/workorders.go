@@ -27,13 +27,14 @@ func (o *Orders) CheckStep(_ context.Context, in StepInput, action plan.Action) 
 }
 
 // CheckExecution returns nil when the guard's execution was started by a commander with a runbook that its
-// owners signed. It is for what an execution does on its own behalf, such as its journal.
-func (o *Orders) CheckExecution(g plan.Guard) (roster.Permit, error) {
+// owners signed. It is for what an execution does on its own behalf; winding is for what ends it, such as the
+// last entries of its journal, which come after its time.
+func (o *Orders) CheckExecution(g plan.Guard, winding bool) (roster.Permit, error) {
 	bench, err := o.bench()
 	if err != nil {
 		return roster.Permit{}, err
 	}
-	permit, err := bench.CheckStart(g, o.now())
+	permit, err := bench.CheckStart(g, o.now(), winding)
 	return permit, refused(err, "the execution")
 }
 

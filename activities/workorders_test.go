@@ -1,12 +1,6 @@
 package activities_test
 
 import (
-	"context"
-	"crypto/ed25519"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"strings"
@@ -14,18 +8,11 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/temporal"
-	"go.temporal.io/sdk/testsuite"
-	"golang.org/x/crypto/ssh"
 
 	"github.com/lifeboat-dr/lifeboat/activities"
-	"github.com/lifeboat-dr/lifeboat/internal/evidence"
 	"github.com/lifeboat-dr/lifeboat/internal/execution"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/internal/roster"
-	"github.com/lifeboat-dr/lifeboat/internal/secret"
-	"github.com/lifeboat-dr/lifeboat/internal/signature"
-	"github.com/lifeboat-dr/lifeboat/internal/store/dir"
-	"github.com/lifeboat-dr/lifeboat/internal/workrecord"
 	"github.com/lifeboat-dr/lifeboat/runbooks"
 )
 
@@ -51,154 +38,6 @@ steps:
 `
 
 const scaleExecution = "scale/database/20261125T030000Z"
-
-// court is everybody and everything that a work order needs.
-type court struct {
-	keys    map[string]*signature.Signer
-	people  *roster.Roster
-	fleet   workrecord.Keys
-	orders  *activities.Orders
-	x       *activities.Executions
-	steps   *activities.Steps
-	ran     []string
-	env     *testsuite.TestActivityEnvironment
-	clock   time.Time
-	runbook string
-	sigs    []string
-}
-
-// scaler is a program that notes what it was run with.
-type scaler struct{ c *court }
-
-func (s scaler) Site() string { return "" }
-
-func (s scaler) Run(_ context.Context, args []string) (int, string, error) {
-	s.c.ran = append(s.c.ran, strings.Join(args, " "))
-	return 0, "scaled", nil
-}
-
-func newCourt(t *testing.T) *court {
-	t.Helper()
-	c := &court{keys: map[string]*signature.Signer{}, clock: time.Now().UTC().Truncate(time.Second), runbook: scaleRunbook}
-	v := roster.First(c.clock.Add(-time.Hour))
-	for id, roles := range map[string][]string{
-		"alice": {plan.RoleOwner, plan.RoleCommander}, "bob": {plan.RoleOwner, plan.RoleCommander, plan.RoleApprover}, "carol": {plan.RoleApprover}, "erin": {plan.RoleAuditor},
-	} {
-		_, private, err := ed25519.GenerateKey(nil)
-		must(t, err)
-		block, err := ssh.MarshalPrivateKey(private, "")
-		must(t, err)
-		c.keys[id], err = signature.NewSigner(pem.EncodeToMemory(block))
-		must(t, err)
-		key, _, err := signature.ParsePublicKey(c.keys[id].PublicKey())
-		must(t, err)
-		v.Put(roster.Person{ID: id, Name: id, Email: id + "@medlink.example", Roles: roles, Keys: []roster.Key{{Key: key}}})
-	}
-	v.Require(0)
-	signed, err := roster.NewVersion(v)
-	must(t, err)
-	must(t, signed.Sign(c.keys["alice"]))
-	must(t, signed.Sign(c.keys["bob"]))
-	chain := &roster.Chain{Format: 1, Versions: []*roster.SignedVersion{signed}}
-	c.people, err = chain.Verify(chain.Fingerprint(), c.clock)
-	must(t, err)
-	for _, id := range []string{"alice", "bob"} {
-		sig, err := c.keys[id].Sign(signature.Runbook, []byte(c.runbook))
-		must(t, err)
-		c.sigs = append(c.sigs, string(sig))
-	}
-	c.fleet, err = workrecord.ParseKeys([]secret.String{secret.New("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")})
-	must(t, err)
-	c.orders = &activities.Orders{
-		Application: "medlink", People: func() (*roster.Roster, error) { return c.people, nil }, Now: func() time.Time { return c.clock },
-		Genuine: func(r plan.Receipt) bool { return activities.GenuineReceipt(c.fleet, r) },
-	}
-	vault, err := dir.Open(t.TempDir())
-	must(t, err)
-	signers, err := signature.ParseAllowedSigners([]byte("worker " + c.keys["erin"].PublicKey() + "\n"))
-	must(t, err)
-	c.x = &activities.Executions{
-		Crew: &activities.Crew{Application: "medlink"}, Orders: c.orders, Signers: signers, Keys: c.fleet,
-		Journal: &evidence.Journal{Vaults: []evidence.Vault{{Name: "v", Store: vault}}, Signer: c.keys["erin"]},
-	}
-	program := map[string]activities.Program{"scale": scaler{c}}
-	c.steps = &activities.Steps{Crew: c.x.Crew, Orders: c.orders, Keys: c.fleet, Programs: program, DrillPrograms: program}
-	var suite testsuite.WorkflowTestSuite
-	c.env = suite.NewTestActivityEnvironment()
-	c.env.RegisterActivity(c.x)
-	c.env.RegisterActivity(c.steps)
-	return c
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func sha(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return hex.EncodeToString(sum[:])
-}
-
-// command is a signed command of somebody, issued now.
-func (c *court) command(t *testing.T, who string, kind plan.CommandKind, step, digest string) plan.SignedCommand {
-	t.Helper()
-	s, err := roster.SignCommand(plan.Command{
-		Format: 1, Kind: kind, ID: roster.NewCommandID(), Execution: scaleExecution, Step: step, Digest: digest, Person: who, Reason: "because",
-		Issued: c.clock, Expires: c.clock.Add(time.Hour),
-	}, c.keys[who])
-	must(t, err)
-	return s
-}
-
-// docket is that of an execution that somebody started.
-func (c *court) docket(t *testing.T, who string, mode plan.Mode) (packed, briefDigest string) {
-	t.Helper()
-	brief, err := json.Marshal(plan.Brief{
-		Format: 1, Runbook: "scale", RunbookDigest: runbooks.Digest([]byte(c.runbook)), Application: "medlink", Mode: mode, Target: "database",
-		Approach: plan.Graceful, Inputs: map[string]any{"size": 3.0}, Until: c.clock.Add(6 * time.Hour),
-	})
-	must(t, err)
-	packed, err = roster.PackDocket(plan.Docket{
-		Runbook: c.runbook, Signatures: c.sigs, Brief: string(brief), Start: c.command(t, who, plan.CommandStart, "", sha(string(brief))),
-	})
-	must(t, err)
-	return packed, sha(string(brief))
-}
-
-// admitted is an execution that alice started, its gate open; facts is what was shown there.
-func (c *court) admitted(t *testing.T, mode plan.Mode) (docket string, a activities.Admitted, facts activities.GatePrepared) {
-	t.Helper()
-	docket, _ = c.docket(t, "alice", mode)
-	a = call[activities.Admitted](t, c, "AdmitExecution", activities.AdmitInput{Execution: scaleExecution, Docket: docket})
-	facts = call[activities.GatePrepared](t, c, "PrepareGate", activities.GateInput{Facts: plan.Facts{
-		Format: 1, Execution: scaleExecution, Gate: "gate", Round: 1, Brief: a.BriefDigest, Mode: mode, Target: "database", Summary: "Go on", Requires: 1,
-		Roles: []string{"approver"}, ExcludeRequester: true, Opened: c.clock,
-		Steps: []plan.FactStep{{ID: "scale", Type: "exec", Effect: "reversible", With: map[string]any{"program": "scale", "args": []any{3.0}}}},
-	}})
-	return docket, a, facts
-}
-
-func call[T any](t *testing.T, c *court, name string, in any) (out T) {
-	t.Helper()
-	value, err := c.env.ExecuteActivity(name, in)
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	must(t, value.Get(&out))
-	return out
-}
-
-// judge asks what a command counts for at the open gate.
-func (c *court) judge(t *testing.T, a activities.Admitted, facts activities.GatePrepared, signed plan.SignedCommand, used ...string) activities.Judged {
-	t.Helper()
-	return call[activities.Judged](t, c, "JudgeCommand", activities.JudgeInput{
-		Execution: scaleExecution, Signed: signed, Brief: a.BriefDigest, Commander: "alice", Requester: "alice", Used: used, Now: c.clock,
-		Gates: []activities.OpenGate{{Step: "gate", Digest: facts.Digest, Roles: []string{"approver"}, ExcludeRequester: true, Opened: c.clock}},
-	})
-}
 
 // TestWorkOrderIsCheckedByTheActivity: with an approval the program runs, once for each call and with the
 // signed parameters; with anything else it does not run at all.
@@ -288,6 +127,24 @@ func TestWorkOrderIsCheckedByTheActivity(t *testing.T) {
 			t.Errorf("ended with %v, ran %v", err, c.ran)
 		}
 	})
+	t.Run("undone after the start's time", func(t *testing.T) {
+		now := c.clock
+		defer func() { c.clock, c.ran = now, nil }()
+		in := input()
+		in.Guard.Work.Undo = true
+		var err error
+		if in.With, err = runbooks.Resolve(signed.Step("scale").Undo.With, runbooks.Scope{}); err != nil {
+			t.Fatal(err)
+		}
+		c.clock = now.Add(7 * time.Hour)
+		if _, err := c.env.ExecuteActivity("RunProgram", in); err != nil || fmt.Sprint(c.ran) != "[1]" {
+			t.Errorf("an hour after it: %v, ran %v", err, c.ran)
+		}
+		c.clock = now.Add(6*time.Hour + roster.WindingUp)
+		if _, err := c.env.ExecuteActivity("RunProgram", in); err == nil || len(c.ran) > 1 {
+			t.Errorf("a day after it: %v, ran %v", err, c.ran)
+		}
+	})
 	t.Run("the journal", func(t *testing.T) {
 		in := activities.JournalInput{
 			Guard:  plan.Guard{Execution: scaleExecution, Step: "journal", Target: "database", Mode: plan.ModeDrill, Order: a.BriefDigest, Work: order()},
@@ -296,6 +153,10 @@ func TestWorkOrderIsCheckedByTheActivity(t *testing.T) {
 		if done := call[activities.Journaled](t, c, "AppendJournal", in); done.Head.Seq != 1 {
 			t.Errorf("journaled %+v", done)
 		}
+		now := c.clock
+		defer func() { c.clock = now }()
+		c.clock = now.Add(7 * time.Hour) // how it ended is written down after its time, too
+		in.Head = activities.JournalHead(call[activities.Journaled](t, c, "AppendJournal", in).Head)
 		in.Guard.Execution = "scale/database/20261125T050000Z"
 		var refused *temporal.ApplicationError
 		if _, err := c.env.ExecuteActivity("AppendJournal", in); !errors.As(err, &refused) || refused.Type() != activities.TypeNotAllowed {
@@ -345,6 +206,8 @@ func TestCommandsAreJudged(t *testing.T) {
 // signed.
 func TestAdmissionLooksAtSignatures(t *testing.T) {
 	c := newCourt(t)
+	bound := c.brief(plan.ModeDrill)
+	bound.Plan = sha("a plan")
 	refuse := func(name, docket string) {
 		t.Helper()
 		var refused *temporal.ApplicationError
@@ -352,6 +215,8 @@ func TestAdmissionLooksAtSignatures(t *testing.T) {
 			t.Errorf("%s was admitted: %v", name, err)
 		}
 	}
+	byPlan, _ := c.docketOf(t, "alice", bound)
+	refuse("an execution bound to a plan, which nothing holds it to", byPlan)
 	by, _ := c.docket(t, "carol", plan.ModeDrill)
 	refuse("a start by an approver", by)
 	c.sigs = c.sigs[:1]
@@ -361,4 +226,14 @@ func TestAdmissionLooksAtSignatures(t *testing.T) {
 	edited, _ := c.docket(t, "alice", plan.ModeDrill)
 	refuse("a runbook that was edited", edited)
 	refuse("nonsense", "nonsense")
+	c.runbook = strings.Replace(scaleRunbook, "steps:\n", "steps:\n  - {id: inner, type: runbook, title: Inner, effect: reversible, undo: {type: runbook, with: {name: back}}, with: {name: other}}\n", 1)
+	c.signRunbook(t)
+	nested, _ := c.docket(t, "alice", plan.ModeDrill)
+	refuse("a runbook inside of a runbook", nested)
+	c.runbook = scaleRunbook
+	c.signRunbook(t)
+	good, _ := c.docket(t, "alice", plan.ModeDrill)
+	if _, err := c.env.ExecuteActivity("AdmitExecution", activities.AdmitInput{Execution: scaleExecution, Docket: good}); err != nil {
+		t.Errorf("what is right is refused, so nothing is proven: %v", err)
+	}
 }

@@ -64,7 +64,7 @@ var checkTypes = []Type{
 		Params: sqlParams,
 		Outputs: []Output{
 			{"rows", KindInteger, "how many rows there were"},
-			{"value", KindString, "the only value, as text, at most 200 characters; empty when there was not exactly one"},
+			{"value", KindString, "the only value, when it is a number, a log position or a truth value; anything else is kept back, for it stands in the journal"},
 		},
 	},
 	{
@@ -96,7 +96,7 @@ var checkTypes = []Type{
 		},
 		Outputs: []Output{
 			{"exit", KindInteger, "the exit status"},
-			{"line", KindString, "the last line of its output, at most 200 characters: let programs print no secrets"},
+			{"line", KindString, "the last line of its output, when it is letters, digits, spaces and ._- only, 100 at most; anything else is kept back, for it stands in the journal"},
 			{"took", KindDuration, "how long it took"},
 		},
 	},

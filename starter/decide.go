@@ -11,6 +11,7 @@ import (
 
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/internal/roster"
+	"github.com/lifeboat-dr/lifeboat/runbooks"
 	"github.com/lifeboat-dr/lifeboat/workflows"
 )
 
@@ -84,7 +85,7 @@ func (a *app) decideOffline(ctx context.Context, kind plan.CommandKind, args []s
 		return failWith(exitNotFound, "read facts: %w", err)
 	}
 	fmt.Fprintln(a.stderr, string(text))
-	return a.say(ctx, nil, plan.Command{Kind: kind, Execution: args[0], Step: args[1], Digest: digest(string(text))}, f)
+	return a.say(ctx, nil, plan.Command{Kind: kind, Execution: args[0], Step: args[1], Digest: runbooks.Digest(text)}, f)
 }
 
 // gate finds the gate that is meant: the one named, or the only one that is open.

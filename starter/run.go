@@ -3,9 +3,8 @@ package main
 import (
 	"bufio"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -30,7 +29,7 @@ const startLife = 15 * time.Minute
 type runFlags struct {
 	plan, drill, live, ungraceful, follow, yes bool
 	inputs                                     []string
-	key, bound, reason                         string
+	key, reason                                string
 }
 
 func newRun(a *app) *cobra.Command {
@@ -57,7 +56,6 @@ What is missing is asked for on a terminal.`,
 	cmd.Flags().BoolVar(&f.ungraceful, "ungraceful", false, "the primary cannot be reached")
 	cmd.Flags().StringArrayVar(&f.inputs, "input", nil, "`NAME=VALUE`, for each input")
 	cmd.Flags().StringVar(&f.key, "key", "", "private key `file` (default: the SSH agent)")
-	cmd.Flags().StringVar(&f.bound, "bound-to", "", "`digest` of a plan: only what it found may be done")
 	cmd.Flags().StringVar(&f.reason, "reason", "", "why, for the journal")
 	cmd.Flags().BoolVarP(&f.follow, "follow", "f", false, "show the steps until the end")
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask to type the target's name")
@@ -101,7 +99,7 @@ func (a *app) run(ctx context.Context, name string, f runFlags) error {
 	}
 	id := workflows.ExecutionID(r.Name, brief.Target, now)
 	signed, err := roster.SignCommand(plan.Command{
-		Format: 1, Kind: plan.CommandStart, ID: roster.NewCommandID(), Execution: id, Digest: digest(string(briefText)), Person: person.ID,
+		Format: 1, Kind: plan.CommandStart, ID: roster.NewCommandID(), Execution: id, Digest: runbooks.Digest(briefText), Person: person.ID,
 		Reason: f.reason, Issued: now, Expires: now.Add(startLife),
 	}, signer)
 	if err != nil {
@@ -133,7 +131,7 @@ func (a *app) run(ctx context.Context, name string, f runFlags) error {
 func (a *app) brief(r *runbooks.Runbook, text []byte, f runFlags) (plan.Brief, error) {
 	b := plan.Brief{
 		Format: 1, Runbook: r.Name, RunbookDigest: runbooks.Digest(text), Application: a.config.Application, Mode: plan.ModePlan,
-		Approach: plan.Graceful, Until: time.Now().UTC().Truncate(time.Second).Add(r.Duration - startLife), Plan: f.bound,
+		Approach: plan.Graceful, Until: time.Now().UTC().Truncate(time.Second).Add(r.Duration - startLife),
 	}
 	if f.drill {
 		b.Mode = plan.ModeDrill
@@ -214,15 +212,11 @@ func (a *app) runbookText(name string) (text []byte, sigs []string, err error) {
 		return nil, nil, failWith(exitNotFound, "there is no runbook %q: lifeboat runbook list", name)
 	}
 	file, err := os.ReadFile(signaturesOf(path))
-	if err != nil && !isMissing(err) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, fmt.Errorf("read signatures: %w", err)
 	}
 	sigs, err = roster.ParseSignatures(file)
 	return text, sigs, err
-}
-
-func isMissing(err error) bool {
-	return err != nil && (os.IsNotExist(err) || strings.Contains(err.Error(), fs.ErrNotExist.Error()))
 }
 
 // speaker is the person at the keyboard: whose key it is, by the roster.
@@ -275,9 +269,4 @@ func causeText(err error) string {
 		return ""
 	}
 	return " (" + err.Error() + ")"
-}
-
-func digest(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return hex.EncodeToString(sum[:])
 }

@@ -139,6 +139,18 @@ func (a *app) rawRunbook(name string) (text []byte, path string, err error) {
 	return nil, name, failWith(exitNotFound, "there is no runbook %q: lifeboat runbook list", name)
 }
 
+// parsedRunbook is a runbook that is well formed.
+func (a *app) parsedRunbook(name string) (text []byte, r *runbooks.Runbook, err error) {
+	text, path, err := a.rawRunbook(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if r, err = runbooks.Parse(text); err != nil {
+		return nil, nil, failWith(exitUsage, "%s: %w", path, err)
+	}
+	return text, r, nil
+}
+
 func newRunbookLint(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "lint RUNBOOK...", Example: "  lifeboat runbook lint runbooks/*.yaml",
@@ -171,11 +183,7 @@ looked at is said. Ends with 1 when a runbook must not run.`,
 // views are what lint can look at here: what cannot be read is not checked, and lint says so.
 func (a *app) views() runbooks.Views {
 	views := runbooks.Views{Runbook: func(name string) *runbooks.Runbook {
-		text, _, err := a.rawRunbook(name)
-		if err != nil {
-			return nil
-		}
-		r, err := runbooks.Parse(text)
+		_, r, err := a.parsedRunbook(name)
 		if err != nil {
 			return nil
 		}
@@ -197,13 +205,9 @@ func newRunbookRender(a *app) *cobra.Command {
 		Use: "render RUNBOOK", Example: "  lifeboat runbook render backup-restore-rehearsal --html > rehearsal.html",
 		Short: "Make a page for printing, for the day nothing runs (Markdown, or --html)", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			text, _, err := a.rawRunbook(args[0])
+			text, r, err := a.parsedRunbook(args[0])
 			if err != nil {
 				return err
-			}
-			r, err := runbooks.Parse(text)
-			if err != nil {
-				return failWith(exitUsage, "%w", err)
 			}
 			sheet := runbooks.Sheet{Digest: runbooks.Digest(text)}
 			if err := a.load(); err == nil {
@@ -236,13 +240,9 @@ func newRunbookGraph(a *app) *cobra.Command {
 		Use: "graph RUNBOOK", Example: "  lifeboat runbook graph backup-restore-rehearsal > rehearsal.svg",
 		Short: "Draw the steps of a runbook (SVG)", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			text, _, err := a.rawRunbook(args[0])
+			_, r, err := a.parsedRunbook(args[0])
 			if err != nil {
 				return err
-			}
-			r, err := runbooks.Parse(text)
-			if err != nil {
-				return failWith(exitUsage, "%w", err)
 			}
 			_, err = a.stdout.Write(r.Graph())
 			return err
@@ -257,12 +257,9 @@ func newRunbookDiff(a *app) *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			var both [2]*runbooks.Runbook
 			for i, name := range args {
-				text, path, err := a.rawRunbook(name)
-				if err != nil {
+				var err error
+				if _, both[i], err = a.parsedRunbook(name); err != nil {
 					return err
-				}
-				if both[i], err = runbooks.Parse(text); err != nil {
-					return failWith(exitUsage, "%s: %w", path, err)
 				}
 			}
 			changes := runbooks.Diff(both[0], both[1])

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"strconv"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -17,7 +18,7 @@ func (e *engine) child(ctx workflow.Context, step *runbooks.Step, kind *runbooks
 		return activities.StepDone{Intended: with, Outputs: plannedValues(kind)}, nil
 	}
 	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID: e.id + "/" + step.ID + "/" + number(e.state.Step(step.ID).Attempt), TaskQueue: Queue,
+		WorkflowID: e.id + "/" + step.ID + "/" + strconv.Itoa(e.state.Step(step.ID).Attempt), TaskQueue: Queue,
 		WorkflowExecutionTimeout: step.Timeout, WaitForCancellation: true, StaticSummary: summaryOf(step, false),
 		TypedSearchAttributes: Attributes(step.Type, textValue(with["component"])),
 	})

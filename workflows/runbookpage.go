@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"strconv"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -51,8 +52,8 @@ func (e *engine) page(ctx workflow.Context, step *runbooks.Step, with map[string
 			for _, t := range level.Targets {
 				targets += " " + string(t)
 			}
-			e.tell(ctx, step.ID, "page", textValue(with["severity"]), step.Title, textValue(with["message"]),
-				map[string]string{"level": number(i + 1), "round": number(round + 1), "to": targets})
+			e.tell(ctx, step.ID, "page", textValue(with["severity"]), step.Title, textValue(with["message"])+"\nCalled now:"+targets,
+				map[string]string{"level": strconv.Itoa(i + 1), "round": strconv.Itoa(round + 1)})
 			if with["wait"] == false {
 				return done(i + 1)
 			}

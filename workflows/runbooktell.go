@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"go.temporal.io/sdk/workflow"
+	"strconv"
 
 	"github.com/lifeboat-dr/lifeboat/activities"
 	"github.com/lifeboat-dr/lifeboat/internal/execution"
@@ -14,7 +15,7 @@ import (
 func (e *engine) tellGate(ctx workflow.Context, step *runbooks.Step) {
 	gate := e.state.Step(step.ID).Gate
 	e.tell(ctx, step.ID, "gate.open", "warning", "Waiting for people: "+step.Title,
-		"look at it and decide: lifeboat approve "+e.id+" "+step.ID, map[string]string{"requires": number(gate.Requires), "digest": gate.Digest})
+		"look at it and decide: lifeboat approve "+e.id+" "+step.ID, map[string]string{"required": strconv.Itoa(gate.Requires), "digest": gate.Digest})
 }
 
 // tellFailed tells the commander that the execution waits.
@@ -52,7 +53,7 @@ func (e *engine) tell(ctx workflow.Context, step, kind, severity, title, text st
 	}
 	at := e.state.Step(step)
 	a := activities.Alert{
-		ID: e.id + "/" + kind + "/" + step + "/" + number(at.Attempt), Kind: kind, Severity: severity, Component: b.Target, Site: e.admitted.Site,
+		ID: e.id + "/" + kind + "/" + step + "/" + strconv.Itoa(at.Attempt), Kind: kind, Severity: severity, Component: b.Target, Site: e.admitted.Site,
 		Title: title, Text: text, Fields: merge(fields, map[string]string{"mode": string(b.Mode), "runbook": e.runbook.Name}),
 	}
 	e.telling++

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -161,7 +162,7 @@ func (e *engine) table() string {
 	}
 	for _, step := range e.runbook.Steps {
 		if at := e.state.Step(step.ID); at.State == plan.StepAwaitingApproval {
-			write("Waiting for **", strings.Join(at.Gate.Roles, " or "), "** at `", step.ID, "`: ", number(len(at.Gate.Decisions)), " of ", number(at.Gate.Requires))
+			write("Waiting for **", strings.Join(at.Gate.Roles, " or "), "** at `", step.ID, "`: ", strconv.Itoa(len(at.Gate.Decisions)), " of ", strconv.Itoa(at.Gate.Requires))
 			if !at.Gate.Deadline.IsZero() {
 				write(", until ", at.Gate.Deadline.Format(time.RFC3339))
 			}
@@ -171,7 +172,7 @@ func (e *engine) table() string {
 	write("| step | | state | took |\n| --- | --- | --- | --- |\n")
 	for i, step := range e.runbook.Steps {
 		if t.Len() > maxDetails {
-			write("\n… and ", number(len(e.runbook.Steps)-i), " more: `lifeboat show ", e.id, "`\n")
+			write("\n… and ", strconv.Itoa(len(e.runbook.Steps)-i), " more: `lifeboat show ", e.id, "`\n")
 			break
 		}
 		at := e.state.Step(step.ID)
@@ -196,14 +197,3 @@ func mark(step runbooks.Step) string {
 }
 
 func cell(text string) string { return strings.NewReplacer("|", "/", "\n", " ").Replace(text) }
-
-func number(n int) string {
-	if n == 0 {
-		return "0"
-	}
-	digits := ""
-	for ; n > 0; n /= 10 {
-		digits = string(rune('0'+n%10)) + digits
-	}
-	return digits
-}

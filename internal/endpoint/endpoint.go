@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/lifeboat-dr/lifeboat/activities"
+	"github.com/lifeboat-dr/lifeboat/internal/notify/outbound"
 	"github.com/lifeboat-dr/lifeboat/internal/secret"
 )
 
@@ -43,12 +44,12 @@ func (e *Endpoint) Call(ctx context.Context, r activities.Request) (activities.R
 	}
 	res, err := client.Do(req)
 	if err != nil {
-		return activities.Response{}, withoutAddress(err)
+		return activities.Response{}, errors.New(outbound.Reason(err, e.Timeout))
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
-		return activities.Response{}, fmt.Errorf("read answer: %w", withoutAddress(err))
+		return activities.Response{}, fmt.Errorf("read answer: %s", outbound.Reason(err, e.Timeout))
 	}
 	return activities.Response{Status: res.StatusCode, Body: body}, nil
 }
@@ -58,9 +59,9 @@ func (e *Endpoint) request(ctx context.Context, r activities.Request) (*http.Req
 	if err != nil {
 		return nil, err
 	}
-	base, err := url.Parse(text.Reveal())
-	if err != nil || base.Host == "" || (base.Scheme != "https" && base.Scheme != "http") {
-		return nil, errors.New("the endpoint's address is no URL: https://host/path")
+	base, err := outbound.Parse(text)
+	if err != nil {
+		return nil, err
 	}
 	path, query, _ := strings.Cut(r.Path, "?")
 	target := base.JoinPath(path)
@@ -99,13 +100,4 @@ func (e *Endpoint) request(ctx context.Context, r activities.Request) (*http.Req
 		req.Header.Set(name, value.Reveal())
 	}
 	return req, nil
-}
-
-// withoutAddress takes the address out of an error of net/http.
-func withoutAddress(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
 }

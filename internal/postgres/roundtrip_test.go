@@ -71,14 +71,21 @@ func readInto(t *testing.T, d *dump, address secret.String, held *postgres.Expor
 	}
 }
 
-// restore brings a backup into a database and compares; steps is called between the steps.
+// restore brings a backup into a database, as the activities do, and compares.
 func restore(ctx context.Context, t *testing.T, d dump, address string) (waived []string, checks []manifest.Check) {
+	t.Helper()
+	return restoreAs(ctx, t, d, address, nil)
+}
+
+// restoreAs is restore with roles of the source that become others.
+func restoreAs(ctx context.Context, t *testing.T, d dump, address string, owners map[string]string) (waived []string, checks []manifest.Check) {
 	t.Helper()
 	r, err := postgres.NewRestorer(ctx, secret.New(address), "backup-1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close(ctx)
+	r.MapOwners(owners)
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -91,7 +98,7 @@ func restore(ctx context.Context, t *testing.T, d dump, address string) (waived 
 	for _, chunk := range d.contents.Chunks {
 		must(r.Load(ctx, d.contents.Catalog, chunk, bytes.NewReader(d.rows[chunk.ID])))
 	}
-	waived, err = r.PostData(ctx, d.archive, d.contents.Catalog, 2)
+	waived, err = r.PostData(ctx, d.archive, d.contents.Catalog, 4)
 	must(err)
 	checks, err = r.Compare(ctx, d.contents, d.archive, 2)
 	must(err)

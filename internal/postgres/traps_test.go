@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/lifeboat-dr/lifeboat/internal/devstack/pgserver"
-	"github.com/lifeboat-dr/lifeboat/internal/manifest"
 	"github.com/lifeboat-dr/lifeboat/internal/postgres"
 	"github.com/lifeboat-dr/lifeboat/internal/secret"
 )
@@ -34,38 +33,6 @@ func traps(t *testing.T, themes ...string) string {
 
 // ownersThemes is what a plain owner can make; order matters.
 var ownersThemes = []string{"tables", "types", "code", "views"}
-
-// bring restores into a database as the activities do; owners is whom roles become.
-func bring(t *testing.T, d dump, address string, owners map[string]string) (waived []string, checks []manifest.Check) {
-	t.Helper()
-	ctx := t.Context()
-	r, err := postgres.NewRestorer(ctx, secret.New(address), "backup-1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close(ctx)
-	r.MapOwners(owners)
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	must(r.Prepare(ctx))
-	_, err = r.PreData(ctx, d.archive)
-	must(err)
-	for _, chunk := range d.contents.Chunks {
-		must(r.Load(ctx, d.contents.Catalog, chunk, strings.NewReader(string(d.rows[chunk.ID]))))
-	}
-	waived, err = r.PostData(ctx, d.archive, d.contents.Catalog, 4)
-	must(err)
-	checks, err = r.Compare(ctx, d.contents, d.archive, 4)
-	must(err)
-	waived, err = r.Analyze(ctx, 4)
-	must(err)
-	must(r.Finish(ctx))
-	return waived, checks
-}
 
 // notCovered lists what a backup says it does not hold, as "kind name".
 func notCovered(d dump) []string {
@@ -132,7 +99,7 @@ func TestTrapsAsPlainOwner(t *testing.T) {
 	connectAs(t, source)(traps(t, ownersThemes...))
 	d := read(t, source, 64<<10)
 	target := server.Database(t, "owner2", "target")
-	waived, checks := bring(t, d, target, nil)
+	waived, checks := restore(t.Context(), t, d, target)
 	allEqual(t, checks)
 	sameList(t, "waived", waived, []string{"OWNER owner", "TABLE public.a_outdated", "CHECK CONSTRAINT public.a_outdated was_right",
 		"DEFAULT ACL DEFAULT PRIVILEGES FOR FUNCTIONS", "DEFAULT ACL DEFAULT PRIVILEGES FOR SCHEMAS", "DEFAULT ACL public.DEFAULT PRIVILEGES FOR SEQUENCES"})
@@ -190,7 +157,7 @@ func TestTrapsAsSuperuserWithOwners(t *testing.T) {
 
 	server.Exec(t, "postgres", "CREATE DATABASE target TEMPLATE template0")
 	self := map[string]string{"postgres": "postgres", "traps_owner": "traps_owner", "traps_reader": "traps_reader"}
-	waived, checks := bring(t, d, server.SuperuserURL("target"), self)
+	waived, checks := restoreAs(t.Context(), t, d, server.SuperuserURL("target"), self)
 	allEqual(t, checks)
 	sameList(t, "waived", waived, []string{"TABLE public.a_outdated", "CHECK CONSTRAINT public.a_outdated was_right", "ANALYZE public.half_away"})
 	for _, c := range checks {
@@ -227,7 +194,7 @@ func TestTrapsAsStranger(t *testing.T) {
 		t.Fatalf("rows that nobody could compare are restored: %v", err)
 	}
 	server.Exec(t, "postgres", "ALTER ROLE stranger BYPASSRLS")
-	waived, checks := bring(t, d, target, nil)
+	waived, checks := restore(t.Context(), t, d, target)
 	allEqual(t, checks)
 	// The source took rights from functions of extensions, which belong to the target's administrator.
 	extensions := 0

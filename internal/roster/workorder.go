@@ -25,6 +25,10 @@ type Bench struct {
 	ClicksSuffice bool
 }
 
+// WindingUp is how long after the start's time an execution may still take back what it did, and write down
+// how it ended. Nothing is begun in it.
+const WindingUp = 24 * time.Hour
+
 // Permit is what a work order turned out to allow.
 type Permit struct {
 	Brief   plan.Brief
@@ -52,7 +56,7 @@ func (b Bench) Check(g plan.Guard, now time.Time) (Permit, error) {
 	if err != nil {
 		return Permit{}, refuse(CauseNoWorkOrder, "%v", err)
 	}
-	c := hearing{Bench: b, guard: g, docket: docket, now: now}
+	c := hearing{Bench: b, guard: g, docket: docket, now: now, winding: g.Work.Undo}
 	if err := c.receipts(); err != nil {
 		return Permit{}, err
 	}
@@ -75,8 +79,9 @@ func (b Bench) Check(g plan.Guard, now time.Time) (Permit, error) {
 }
 
 // CheckStart is Check for what an execution does on its own behalf, in every mode: it was started by a
-// commander, with a runbook that its owners signed, and its time is not over. No step is looked at.
-func (b Bench) CheckStart(g plan.Guard, now time.Time) (Permit, error) {
+// commander, with a runbook that its owners signed, and its time is not over; winding allows the time in which
+// it ends. No step is looked at.
+func (b Bench) CheckStart(g plan.Guard, now time.Time, winding bool) (Permit, error) {
 	if g.Work == nil {
 		return Permit{}, refuse(CauseNoWorkOrder, "there is no work order")
 	}
@@ -84,7 +89,7 @@ func (b Bench) CheckStart(g plan.Guard, now time.Time) (Permit, error) {
 	if err != nil {
 		return Permit{}, refuse(CauseNoWorkOrder, "%v", err)
 	}
-	h := hearing{Bench: b, guard: g, docket: docket, now: now}
+	h := hearing{Bench: b, guard: g, docket: docket, now: now, winding: winding}
 	for _, check := range []func() error{h.receipts, h.readBrief, h.begun, h.signedRunbook} {
 		if err := check(); err != nil {
 			return Permit{}, err
@@ -99,6 +104,8 @@ type hearing struct {
 	guard  plan.Guard
 	docket plan.Docket
 	now    time.Time
+	// winding says that what is asked for ends an execution and begins nothing.
+	winding bool
 	// started is when the start was accepted, by a worker's clock.
 	started time.Time
 	permit  Permit
@@ -132,7 +139,7 @@ func (h *hearing) readBrief() error {
 		return refuse(CauseWrongBrief, "the execution is a %s, not %s", b.Mode, h.guard.Mode)
 	case b.RunbookDigest != digest(h.docket.Runbook):
 		return refuse(CauseWrongBrief, "the brief is of another text of the runbook")
-	case !h.now.Before(b.Until):
+	case !h.now.Before(h.last()):
 		return refuse(CauseOver, "the start allowed nothing after %s: begin again", b.Until.Format(time.RFC3339))
 	}
 	if h.Target == nil {
@@ -143,6 +150,14 @@ func (h *hearing) readBrief() error {
 		return refuse(CauseWrongTarget, "%v", err)
 	}
 	return nil
+}
+
+// last is when nothing is allowed any more.
+func (h *hearing) last() time.Time {
+	if h.winding {
+		return h.permit.Brief.Until.Add(WindingUp)
+	}
+	return h.permit.Brief.Until
 }
 
 // begun makes sure that a commander started this execution with this brief.

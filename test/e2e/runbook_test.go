@@ -8,6 +8,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 
+	"github.com/lifeboat-dr/lifeboat/activities"
 	"github.com/lifeboat-dr/lifeboat/internal/execution"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/internal/roster"
@@ -94,6 +95,60 @@ func TestRunbookRehearsal(t *testing.T) {
 	if state.Final != result.State || refusals != 2 {
 		t.Errorf("by the journal it ended as %s after %d refusals", state.Final, refusals)
 	}
+	t.Run("one live execution for each target", func(t *testing.T) { r.holdTarget(t) })
+	r.record(t)
+}
+
+const holdingRunbook = `apiVersion: lifeboat/v1
+name: holding
+title: Hold still
+scenario: maintenance
+description: For tests.
+target: database
+limits: {duration: 2h}
+steps:
+  - {id: nap, type: wait, title: Nap, with: {duration: 1h}}
+`
+
+// holdTarget starts a live execution: another one of the same target is refused until the first has ended.
+func (r *rig) holdTarget(t *testing.T) {
+	text := []byte(holdingRunbook)
+	start := func(second int) (id string, run client.WorkflowRun, brief string) {
+		t.Helper()
+		started := time.Now().UTC().Truncate(time.Second).Add(time.Duration(second) * time.Second)
+		id = workflows.ExecutionID("holding", "database", started)
+		b := plan.Brief{
+			Format: 1, Runbook: "holding", RunbookDigest: runbooks.Digest(text), Application: "medlink", Mode: plan.ModeLive, Target: "database",
+			Approach: plan.Graceful, Inputs: map[string]any{}, Until: time.Now().UTC().Truncate(time.Second).Add(time.Hour),
+		}
+		told, err := json.Marshal(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		run, err = r.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: workflows.Queue}, workflows.RunbookName, workflows.RunbookInput{Docket: r.docket(t, id, text, b)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id, run, runbooks.Digest(told)
+	}
+	first, run, brief := start(0)
+	r.awaitStep(t, first, "nap", plan.StepRunning)
+	_, other, _ := start(1)
+	if err := r.end(other, nil); err == nil || !strings.Contains(err.Error(), activities.TypeBusy) {
+		t.Errorf("a second live execution of the same target ended with %v", err)
+	}
+	if got := r.tell(t, first, "bob", plan.CommandCancel, "", brief); !got.Accepted {
+		t.Fatalf("bob cancels: %+v", got)
+	}
+	if err := r.end(run, nil); err == nil || !strings.Contains(err.Error(), "canceled") {
+		t.Errorf("the canceled execution ended with %v", err)
+	}
+	third, run, brief := start(2)
+	r.awaitStep(t, third, "nap", plan.StepRunning)
+	if got := r.tell(t, third, "alice", plan.CommandCancel, "", brief); !got.Accepted {
+		t.Fatalf("alice cancels: %+v", got)
+	}
+	_ = r.end(run, nil)
 }
 
 // docket lets alice start a runbook that its owners signed.
@@ -112,7 +167,7 @@ func (r *rig) docket(t *testing.T, id string, text []byte, brief plan.Brief) str
 		sigs = append(sigs, string(sig))
 	}
 	packed, err := roster.PackDocket(plan.Docket{
-		Runbook: string(text), Signatures: sigs, Brief: string(briefText), Start: r.signed(t, id, "alice", plan.CommandStart, "", digestOf(briefText)),
+		Runbook: string(text), Signatures: sigs, Brief: string(briefText), Start: r.signed(t, id, "alice", plan.CommandStart, "", runbooks.Digest(briefText)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -161,6 +216,12 @@ func (r *rig) tell(t *testing.T, id, who string, kind plan.CommandKind, step, di
 // awaitGate waits until an execution waits for people at a step.
 func (r *rig) awaitGate(t *testing.T, id, step string) workflows.ViewGate {
 	t.Helper()
+	return *r.awaitStep(t, id, step, plan.StepAwaitingApproval).Gate
+}
+
+// awaitStep waits until a step of an execution is in a state.
+func (r *rig) awaitStep(t *testing.T, id, step string, state plan.StepState) workflows.ViewStep {
+	t.Helper()
 	deadline := time.Now().Add(patience)
 	for time.Now().Before(deadline) {
 		var v workflows.View
@@ -170,15 +231,13 @@ func (r *rig) awaitGate(t *testing.T, id, step string) workflows.ViewGate {
 				t.Fatalf("%s is %s: %+v", id, v.State, v.Steps)
 			}
 			for _, s := range v.Steps {
-				if s.ID == step && s.State == plan.StepAwaitingApproval {
-					return *s.Gate
+				if s.ID == step && s.State == state {
+					return s
 				}
 			}
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
-	t.Fatalf("%s does not wait at %s", id, step)
-	return workflows.ViewGate{}
+	t.Fatalf("%s: step %s does not become %s", id, step, state)
+	return workflows.ViewStep{}
 }
-
-func digestOf(text []byte) string { return runbooks.Digest(text) }

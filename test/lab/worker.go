@@ -185,3 +185,26 @@ func (c *Conn) Ask(t testing.TB, sql string) (n int64) {
 	}
 	return n
 }
+
+// Verified restores and compares a backup and drops the scratch database, up to the record.
+func (w *Worker) Verified(t *testing.T, in activities.TargetInput) activities.RecordVerifiedInput {
+	t.Helper()
+	began := time.Now()
+	w.Restore(t, in)
+	compared, err := w.Compare(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	smoked, err := w.Smoke(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dropped, err := w.Drop(in, compared.Receipt.MAC, smoked.Receipt.MAC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return activities.RecordVerifiedInput{
+		Guard: in.Guard, Component: in.Component, Backup: in.Backup, Started: began,
+		Compared: compared.Receipt, Smoked: smoked.Receipt, Dropped: dropped.Receipt,
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/lifeboat-dr/lifeboat/workflows"
@@ -35,7 +36,10 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 			kinds[kind+" "+events[len(events)-1].GetEventType().String()] = true
 			replayer := worker.NewWorkflowReplayer()
 			workflows.Register(replayer)
-			if err := replayer.ReplayWorkflowHistory(nil, &history); err != nil {
+			// Ids of children are made of their parent's.
+			started := events[0].GetWorkflowExecutionStartedEventAttributes()
+			execution := workflow.Execution{ID: started.GetWorkflowId(), RunID: started.GetOriginalExecutionRunId()}
+			if err := replayer.ReplayWorkflowHistoryWithOptions(nil, &history, worker.ReplayWorkflowHistoryOptions{OriginalExecution: execution}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -45,6 +49,7 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 		workflows.BackupName + " WorkflowExecutionCanceled", workflows.VerifyName + " WorkflowExecutionCompleted",
 		workflows.VerifyName + " WorkflowExecutionFailed", workflows.RestoreBackupName + " WorkflowExecutionCompleted",
 		workflows.RestoreBackupName + " WorkflowExecutionFailed", workflows.EvaluateName + " WorkflowExecutionCompleted",
+		workflows.RunbookName + " WorkflowExecutionCompleted", workflows.RunbookName + " WorkflowExecutionFailed", workflows.HoldName + " WorkflowExecutionCompleted",
 	} {
 		if !kinds[kind] {
 			t.Errorf("there is no recorded history of %s, so nothing is proven of it", kind)

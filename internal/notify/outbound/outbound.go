@@ -132,7 +132,7 @@ func (s *Sender) try(ctx context.Context, target string, r Request) (again bool,
 		if ctx.Err() != nil {
 			return false, 0, context.Cause(ctx)
 		}
-		return true, 0, fmt.Errorf("the receiver could not be reached: %s", reason(err, timeout))
+		return true, 0, fmt.Errorf("the receiver could not be reached: %s", Reason(err, timeout))
 	}
 	defer res.Body.Close()
 	// Read to the end, so that the connection can be used again; what it says is not shown.
@@ -148,8 +148,9 @@ func (s *Sender) try(ctx context.Context, target string, r Request) (again bool,
 	return false, 0, fmt.Errorf("%w: it answered %d: look at its URL and secrets", ErrRefused, res.StatusCode)
 }
 
-// reason says why without saying where: the text of network errors quotes hosts and URLs.
-func reason(err error, timeout time.Duration) string {
+// Reason says why a request within timeout was not answered, without saying where: the text of network errors
+// quotes hosts and URLs.
+func Reason(err error, timeout time.Duration) string {
 	var dns *net.DNSError
 	var errno syscall.Errno
 	var inURL *url.Error
