@@ -156,7 +156,7 @@ func TestWorkOrderIsCheckedByTheActivity(t *testing.T) {
 		now := c.clock
 		defer func() { c.clock = now }()
 		c.clock = now.Add(7 * time.Hour) // how it ended is written down after its time, too
-		in.Head = activities.JournalHead(call[activities.Journaled](t, c, "AppendJournal", in).Head)
+		in.Head = call[activities.Journaled](t, c, "AppendJournal", in).Head
 		in.Guard.Execution = "scale/database/20261125T050000Z"
 		var refused *temporal.ApplicationError
 		if _, err := c.env.ExecuteActivity("AppendJournal", in); !errors.As(err, &refused) || refused.Type() != activities.TypeNotAllowed {

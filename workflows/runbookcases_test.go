@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/sdk/workflow"
+
 	"github.com/lifeboat-dr/lifeboat/internal/execution"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/workflows"
@@ -223,11 +225,16 @@ func TestRunbookPlanChangesNothing(t *testing.T) {
 }
 
 func TestRunbookNothingChangesWithoutAJournal(t *testing.T) {
-	s := newStage(t, head+step("one", ""))
+	s := newStage(t, head+"  - {id: save, type: backup, title: Save, with: {component: database}}\n"+step("one", ""))
 	s.refuse = true
+	began := false
+	s.env.RegisterWorkflowWithOptions(func(workflow.Context, workflows.BackupInput) (*workflows.BackupResult, error) {
+		began = true
+		return &workflows.BackupResult{}, nil
+	}, workflowName(workflows.BackupName))
 	s.env.RegisterDelayedCallback(func() {
-		if s.acted() != "" {
-			t.Errorf("without a journal it did %s", s.acted())
+		if s.acted() != "" || began {
+			t.Errorf("without a journal it did %s, and began a backup: %t", s.acted(), began)
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -235,8 +242,8 @@ func TestRunbookNothingChangesWithoutAJournal(t *testing.T) {
 	}, time.Hour)
 	state, _ := s.run()
 	expectState(t, state, plan.ExecutionCompleted)
-	if s.acted() != "one" {
-		t.Errorf("did %s", s.acted())
+	if s.acted() != "one" || !began {
+		t.Errorf("did %s, and began a backup: %t", s.acted(), began)
 	}
 }
 

@@ -133,7 +133,7 @@ func (e *engine) perform(ctx workflow.Context, step *runbooks.Step) execution.Ev
 		// What it would look at is not there yet.
 		return execution.Event{Kind: execution.StepIntended, With: step.With, Outputs: plannedValues(kind)}
 	}
-	if changes(kind) {
+	if len(kind.Actions) > 0 {
 		if err := e.journaled(ctx); err != nil {
 			return ended(err)
 		}
