@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,8 +17,9 @@ type Orders struct {
 	// Standing is the configuration's signed order; its signatures are checked at every use, so that a
 	// key that is no longer valid stops the work.
 	Standing *roster.Signed
+	// Owners are those who may sign orders where there is no roster, and Required how many of them must have
+	// signed. Both are empty where there is one: then its owners sign, as many as its newest version asks for.
 	Owners   *signature.Verifier
-	// Required is how many distinct owners must have signed.
 	Required int
 	// People is the roster as it is now; nil when there is none, and then no execution of a runbook.
 	People func() (*roster.Roster, error)
@@ -33,17 +35,14 @@ type Orders struct {
 
 // Check returns nil when the guard's order allows action. Its error is of type NotAllowed.
 func (o *Orders) Check(g plan.Guard, action plan.Action) error {
-	now := time.Now()
-	if o.Now != nil {
-		now = o.Now()
-	}
+	now := o.now()
 	if g.Execution == "" || g.Step == "" || g.Target == "" {
 		return InvalidInput("the guard is incomplete: execution %q, step %q, target %q", g.Execution, g.Step, g.Target)
 	}
-	if g.Order != o.Standing.Digest() {
+	if o.Standing == nil || g.Order != o.Standing.Digest() {
 		return hinted(TypeNotAllowed, nil, "the order was replaced while the execution ran: start it again", "%s is not allowed: the guard names another order", action)
 	}
-	order, err := o.Standing.Open(o.Owners, o.Required, now)
+	order, err := o.Open()
 	if err != nil {
 		return NotAllowed(err, string(action))
 	}
@@ -51,6 +50,21 @@ func (o *Orders) Check(g plan.Guard, action plan.Action) error {
 		return NotAllowed(err, string(action))
 	}
 	return nil
+}
+
+// Open is the standing order, when enough of those who may sign one did, with keys that count now.
+func (o *Orders) Open() (plan.Order, error) {
+	if o.Owners != nil {
+		return o.Standing.Open(o.Owners, o.Required, o.now())
+	}
+	if o.People == nil {
+		return plan.Order{}, errors.New("nobody is configured who may sign orders")
+	}
+	people, err := o.People()
+	if err != nil {
+		return plan.Order{}, fmt.Errorf("the roster, whose owners sign orders, does not hold: %w", err)
+	}
+	return o.Standing.OpenBy(people, o.now())
 }
 
 // CheckFor is Check for work on a component. The guard has to name that very component: an order for one is

@@ -63,6 +63,7 @@ func startDev(ctx context.Context, world *stack.Stack, log *slog.Logger) (_ *dev
 	if d.workers, err = d.engine.Workers(d.client); err != nil {
 		return nil, err
 	}
+	d.engine.WatchRoster(ctx)
 	if err := d.workers.Start(); err != nil {
 		return nil, fmt.Errorf("start worker: %w", err)
 	}

@@ -69,7 +69,7 @@ func newOrderNew(a *app) *cobra.Command {
 				return fmt.Errorf("write order: %w", err)
 			}
 			return a.print(map[string]string{"order": order.Digest(), "file": path}, func() {
-				fmt.Fprintf(a.stdout, "%s\n\nRead it, then let %d owner(s) sign it: lifeboat order sign --key FILE\n", order.Order, a.config.Order.Required)
+				fmt.Fprintf(a.stdout, "%s\n\nRead it, then let %s sign it: lifeboat order sign\n", order.Order, a.orderSigners())
 			})
 		},
 	}
@@ -80,22 +80,30 @@ func newOrderNew(a *app) *cobra.Command {
 func newOrderSign(a *app) *cobra.Command {
 	var key string
 	cmd := &cobra.Command{
-		Use:     "sign",
-		Short:   "Sign the order as an owner",
-		Example: "  lifeboat order sign --key secrets/owner_ed25519",
+		Use:   "sign",
+		Short: "Sign the order as an owner",
+		Long: `Signs with the key of a file (--key), or with the first key in the SSH agent: where there is a roster the first
+that belongs to one of its owners.`,
+		Example: "  lifeboat order sign\n  lifeboat order sign --key secrets/owner_ed25519",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			order, err := a.order()
 			if err != nil {
 				return err
 			}
-			text, err := os.ReadFile(key)
+			owns, err := a.ownerKeys()
 			if err != nil {
-				return failWith(exitUsage, "--key: %w", err)
+				return err
 			}
-			signer, err := signature.NewSigner(text)
+			signer, err := a.signer(key, owns)
 			if err != nil {
-				return failWith(exitUsage, "--key: %w", err)
+				return err
+			}
+			if !owns(signature.PublicKey(signer.PublicKey())) {
+				return failWith(exitFailed, "this key belongs to no owner in the roster: lifeboat roster show")
+			}
+			if order.SignedBy(signature.PublicKey(signer.PublicKey())) {
+				return failWith(exitFailed, "this key has signed the order already")
 			}
 			if err := order.Sign(signer); err != nil {
 				return err
@@ -104,18 +112,56 @@ func newOrderSign(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			path := string(a.config.Order.File)
-			if err := replaceFile(path, data); err != nil {
+			if err := replaceFile(string(a.config.Order.File), data); err != nil {
 				return err
 			}
-			return a.print(map[string]any{"order": order.Digest(), "signatures": len(order.Signatures)}, func() {
-				fmt.Fprintf(a.stdout, "Signed: %d of %d needed.\n", len(order.Signatures), a.config.Order.Required)
+			state := a.orderState()
+			return a.print(map[string]any{"order": order.Digest(), "signatures": len(order.Signatures), "state": state}, func() {
+				fmt.Fprintf(a.stdout, "Signed. Now it is: %s\n", state)
 			})
 		},
 	}
-	cmd.Flags().StringVar(&key, "key", "", "OpenSSH private key `file` of the owner (required)")
-	_ = cmd.MarkFlagRequired("key")
+	cmd.Flags().StringVar(&key, "key", "", "private key `file`, or a .pub file whose private half is in the agent (default: the agent)")
 	return cmd
+}
+
+// ownerKeys says which keys may sign: where there is a roster, those of its owners that count now.
+func (a *app) ownerKeys() (func(signature.PublicKey) bool, error) {
+	if a.config.Roster == nil {
+		return func(signature.PublicKey) bool { return true }, nil
+	}
+	people, _, err := a.roster()
+	if err != nil {
+		return nil, err
+	}
+	return func(key signature.PublicKey) bool {
+		p, ok := people.PersonByKey(key)
+		return ok && p.Holds(plan.RoleOwner) && slices.ContainsFunc(p.Keys, func(k roster.Key) bool { return k.Key == key && k.ValidAt(time.Now()) })
+	}, nil
+}
+
+// orderSigners says who has to sign.
+func (a *app) orderSigners() string {
+	if a.config.Roster == nil {
+		return fmt.Sprintf("%d owner(s)", a.config.Order.Required)
+	}
+	people, _, err := a.roster()
+	if err != nil {
+		return "the owners of the roster, which does not hold yet,"
+	}
+	return fmt.Sprintf("%d owner(s) of the roster", people.Version.Required)
+}
+
+// orderState is "valid", or why the order does not hold.
+func (a *app) orderState() string {
+	orders, err := assemble.Orders(a.config)
+	if err == nil {
+		_, err = orders.Open()
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return "valid"
 }
 
 func newOrderShow(a *app) *cobra.Command {
@@ -129,19 +175,11 @@ func newOrderShow(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			orders, err := assemble.Orders(a.config)
-			if err != nil {
-				return &failure{exitConfig, err}
-			}
-			_, invalid := signedOrder.Open(orders.Owners, orders.Required, time.Now())
-			state := "valid"
-			if invalid != nil {
-				state = invalid.Error()
-			}
+			state := a.orderState()
 			err = a.print(map[string]any{"digest": signedOrder.Digest(), "order": signedOrder.Order, "state": state}, func() {
 				fmt.Fprintf(a.stdout, "%s\n\ndigest %s\nstate  %s\n", signedOrder.Order, signedOrder.Digest(), state)
 			})
-			if err == nil && invalid != nil {
+			if err == nil && state != "valid" {
 				err = failWith(exitFailed, "the order does not hold")
 			}
 			return err

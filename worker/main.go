@@ -61,6 +61,7 @@ func run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	engine.WatchRoster(ctx)
 	if err := workers.Start(); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}

@@ -44,6 +44,7 @@ type Engine struct {
 	vaults map[string]activities.Vault
 	orders *activities.Orders
 	roster *roster.File
+	watch  *rosterWatch
 	signer *signature.Signer
 	keys   workrecord.Keys
 	teller activities.Teller
@@ -64,6 +65,8 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (*Engine, error) 
 	if e.Crew, e.vaults, err = crew(ctx, cfg, opt); err != nil {
 		return nil, err
 	}
+	e.roster = Roster(cfg)
+	e.watch = e.watchRoster()
 	if opt.Working || opt.Opening {
 		if e.Crew.Identities, err = identities(cfg); err != nil {
 			return nil, err
@@ -77,12 +80,6 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (*Engine, error) 
 	}
 	if e.orders, err = Orders(cfg); err != nil {
 		return nil, err
-	}
-	// A roster that does not hold stops what people decide, and not the backups of the night.
-	if e.roster = Roster(cfg); e.roster != nil {
-		if _, err := e.roster.Load(time.Now()); err != nil {
-			opt.Log.Error("the roster does not hold: nothing that needs people's decisions will be done", "error", err)
-		}
 	}
 	e.deciding(cfg)
 	if err := e.alerting(cfg); err != nil {
@@ -140,7 +137,8 @@ func FleetKeys(cfg *config.Config) (workrecord.Keys, error) {
 	return keys, nil
 }
 
-// Orders reads the signed standing order and its owners. The signatures are checked at every use.
+// Orders reads the signed standing order and its owners: those of the configuration, or those of the roster. The
+// signatures are checked at every use.
 func Orders(cfg *config.Config) (*activities.Orders, error) {
 	data, err := os.ReadFile(string(cfg.Order.File))
 	if err != nil {
@@ -150,11 +148,16 @@ func Orders(cfg *config.Config) (*activities.Orders, error) {
 	if err != nil {
 		return nil, fmt.Errorf("order.file: %w", err)
 	}
-	owners, err := verifier(cfg.Order.Owners, "order.owners")
-	if err != nil {
+	orders := &activities.Orders{Application: cfg.Application, Standing: standing}
+	if people := Roster(cfg); people != nil {
+		orders.People = func() (*roster.Roster, error) { return people.Load(time.Now()) }
+		return orders, nil
+	}
+	orders.Required = cfg.Order.Required
+	if orders.Owners, err = verifier(cfg.Order.Owners, "order.owners"); err != nil {
 		return nil, err
 	}
-	return &activities.Orders{Application: cfg.Application, Standing: standing, Owners: owners, Required: cfg.Order.Required}, nil
+	return orders, nil
 }
 
 // Roster is where people stand, nil when the configuration names none. It is read and verified at every use.

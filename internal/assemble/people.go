@@ -33,8 +33,8 @@ func (e *Engine) Journal(ctx context.Context, execution string) (*evidence.Read,
 
 // deciding lets orders know who decides.
 func (e *Engine) deciding(cfg *config.Config) {
-	if e.roster != nil {
-		e.orders.People = func() (*roster.Roster, error) { return e.roster.Load(time.Now()) }
+	if e.watch != nil {
+		e.orders.People = func() (*roster.Roster, error) { return e.watch.load() }
 	}
 	e.orders.Genuine = func(r plan.Receipt) bool { return activities.GenuineReceipt(e.keys, r) }
 	e.orders.ClicksSuffice = cfg.Roster != nil && cfg.Roster.ClicksSuffice

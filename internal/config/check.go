@@ -76,13 +76,28 @@ func (d *decoder) checkSites(c *Config) {
 
 func (d *decoder) checkOrder(c *Config) {
 	d.need("order.file", string(c.Order.File), "the signed standing order; make one with: lifeboat order new")
+	if c.Roster != nil {
+		d.checkOrderByRoster(c)
+		return
+	}
 	if c.Order.Owners.IsZero() {
-		d.bad("order.owners", "it is needed: the public keys of those who may sign orders")
+		d.bad("order.owners", "it is needed where there is no roster: the public keys of those who may sign orders")
 	}
 	d.within("order.required", int64(c.Order.Required), 1, 20)
 	if n := len(c.Order.Owners.Lines); n > 0 && c.Order.Required > n {
 		d.bad("order.required", "%d owners must sign, but only %d are listed", c.Order.Required, n)
 	}
+}
+
+// checkOrderByRoster refuses a second list of owners: whoever is removed from one would still count by the other.
+func (d *decoder) checkOrderByRoster(c *Config) {
+	if !c.Order.Owners.IsZero() {
+		d.bad("order.owners", "with a roster its owners sign orders: take this line out, and let them sign the order anew: lifeboat order sign")
+	}
+	if _, written := d.places["order.required"]; written && c.Order.Required != 0 {
+		d.bad("order.required", "with a roster as many of its owners sign as its version asks for: take this line out")
+	}
+	c.Order.Required = 0
 }
 
 func (d *decoder) checkRoster(c *Config) {
@@ -93,7 +108,7 @@ func (d *decoder) checkRoster(c *Config) {
 	d.need("roster.file", string(r.File), "the chain of signed versions; make one with: lifeboat roster init")
 	switch raw, err := hex.DecodeString(r.Fingerprint); {
 	case r.Fingerprint == "":
-		d.warn("roster.fingerprint", "nobody in the roster is believed until its fingerprint stands here: lifeboat roster show")
+		d.warn("roster.fingerprint", "nobody in the roster is believed until its fingerprint stands here, and no order that its owners signed: lifeboat roster show")
 	case err != nil || len(raw) != sha256.Size || strings.ToLower(r.Fingerprint) != r.Fingerprint:
 		d.bad("roster.fingerprint", "%s is no fingerprint: write the 64 hex digits that lifeboat roster show prints", strictyaml.Quote(r.Fingerprint))
 	}

@@ -71,9 +71,9 @@ func (s Signers) Text() ([]byte, error) {
 type Order struct {
 	// File holds the signed order.
 	File Path `yaml:"file"`
-	// Owners are whose signatures make an order.
+	// Owners are whose signatures make an order where there is no roster; where there is one its owners do.
 	Owners Signers `yaml:"owners"`
-	// Required is how many distinct owners must have signed.
+	// Required is how many distinct owners must have signed; 0 where the roster says it.
 	Required int `yaml:"required"`
 }
 

@@ -93,3 +93,14 @@ func ExecutionPrefix(execution string) string { return ExecutionsPrefix + execut
 func JournalKey(execution string, seq int64) string {
 	return fmt.Sprintf("%s%08d.json", ExecutionPrefix(execution), seq)
 }
+
+// RosterPrefix is where the versions of a roster are. A roster is told from others, which may lie in the same
+// vault, by its fingerprint: the SHA-256 (hex) of its first version.
+func RosterPrefix(fingerprint string) string { return "v1/roster/" + fingerprint + "/" }
+
+// RosterKey is where a version of a roster is, by its number and the SHA-256 (hex) of its text. The digest in
+// the name keeps the place of a version that nobody has signed yet from being taken by somebody else, and lets
+// two versions of one number be seen side by side.
+func RosterKey(fingerprint string, number int, digest string) string {
+	return fmt.Sprintf("%s%08d-%s.json", RosterPrefix(fingerprint), number, digest)
+}

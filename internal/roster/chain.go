@@ -44,6 +44,16 @@ type Chain struct {
 type Mark struct {
 	Number int    `json:"number"`
 	Digest string `json:"digest"`
+	// Place is where it was seen, such as "vault west"; empty for this process.
+	Place string `json:"place,omitempty"`
+}
+
+// seen says where, for a person.
+func (m Mark) seen() string {
+	if m.Place == "" {
+		return "was seen"
+	}
+	return "lies in " + m.Place
 }
 
 // ParseChain reads a roster's file without trusting it.
@@ -130,9 +140,9 @@ func (c *Chain) contains(mark Mark) error {
 	case mark.Number == 0:
 		return nil
 	case mark.Number > len(c.Versions):
-		return fmt.Errorf("%w: it ends with version %d, and version %d was seen: get the newest file from an owner", ErrDowngraded, len(c.Versions), mark.Number)
+		return fmt.Errorf("%w: it ends with version %d, and version %d %s: get the newest file from an owner", ErrDowngraded, len(c.Versions), mark.Number, mark.seen())
 	case mark.Number < 0 || c.Versions[mark.Number-1].Digest() != mark.Digest:
-		return fmt.Errorf("%w: version %d is %s here, and %s was seen: two owners signed two versions of the same number; find out why before anything else", ErrForked, mark.Number, c.Versions[max(mark.Number, 1)-1].Digest(), mark.Digest)
+		return fmt.Errorf("%w: version %d is %s here, and %s %s: owners signed two versions of the same number; find out why before anything else", ErrForked, mark.Number, c.Versions[max(mark.Number, 1)-1].Digest(), mark.Digest, mark.seen())
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -20,11 +21,25 @@ type File struct {
 	seen []Mark
 }
 
-// See remembers a version that somebody else has seen, for example one that lies in a vault.
-func (f *File) See(mark Mark) {
+// See remembers versions that somebody else has seen, for example those that lie in a vault.
+func (f *File) See(marks ...Mark) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.seen = append(f.seen, mark)
+	for _, mark := range marks {
+		f.remember(mark)
+	}
+}
+
+// remember keeps one mark of each version, the newest first: a file that lacks several is told of the newest.
+func (f *File) remember(mark Mark) {
+	if slices.ContainsFunc(f.seen, func(m Mark) bool { return m.Number == mark.Number && m.Digest == mark.Digest }) {
+		return
+	}
+	at := slices.IndexFunc(f.seen, func(m Mark) bool { return m.Number <= mark.Number })
+	if at < 0 {
+		at = len(f.seen)
+	}
+	f.seen = slices.Insert(f.seen, at, mark)
 }
 
 // Load reads and verifies the roster.
@@ -42,9 +57,7 @@ func (f *File) Load(now time.Time) (*Roster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("verify roster %s: %w", f.Path, err)
 	}
-	if mark := r.Mark(); len(f.seen) == 0 || f.seen[len(f.seen)-1] != mark {
-		f.seen = append(f.seen, mark)
-	}
+	f.remember(r.Mark())
 	return r, nil
 }
 

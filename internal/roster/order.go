@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lifeboat-dr/lifeboat/internal/manifest"
@@ -34,6 +35,14 @@ func (s *Signed) Sign(signer *signature.Signer) error {
 	}
 	s.Signatures = append(s.Signatures, string(armored))
 	return nil
+}
+
+// SignedBy says whether a key has signed the order already.
+func (s *Signed) SignedBy(key signature.PublicKey) bool {
+	return slices.ContainsFunc(s.Signatures, func(armored string) bool {
+		by, err := signature.SignedBy(signature.Order, []byte(s.Order), []byte(armored))
+		return err == nil && by == key
+	})
 }
 
 // NewSigned renders an order as the text that owners sign.
@@ -90,6 +99,21 @@ func (s *Signed) Open(owners *signature.Verifier, required int, now time.Time) (
 	if len(signed) < max(1, required) {
 		return plan.Order{}, errors.Join(fmt.Errorf("the order is signed by %d owners, %d are needed", len(signed), max(1, required)), errors.Join(refused...))
 	}
+	return s.read()
+}
+
+// OpenBy is Open with the owners of a roster: as many as its version asks for, with keys that count now. What
+// an owner signed who was removed since, or whose key was revoked, does not count any more.
+func (s *Signed) OpenBy(r *Roster, now time.Time) (plan.Order, error) {
+	by, refused := r.SignersOf(signature.Order, s.Order, s.Signatures, plan.RoleOwner, now)
+	if required := max(1, r.Version.Required); len(by) < required {
+		return plan.Order{}, errors.Join(fmt.Errorf("the order is signed by %d owners of the roster, %d are needed (lifeboat order sign)", len(by), required), refused)
+	}
+	return s.read()
+}
+
+// read is the order, whoever signed it.
+func (s *Signed) read() (plan.Order, error) {
 	var order plan.Order
 	if err := strict([]byte(s.Order), &order); err != nil {
 		return plan.Order{}, fmt.Errorf("parse order: %w", err)

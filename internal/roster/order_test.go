@@ -211,3 +211,54 @@ func FuzzParseOrder(f *testing.F) {
 		}
 	})
 }
+
+// TestOrdersOfTheRoster: where there is a roster its owners sign orders, as many as it asks for, and whoever is
+// removed or loses a key does not count any more, also under what they signed before.
+func TestOrdersOfTheRoster(t *testing.T) {
+	w := newTown(t)
+	order, err := roster.NewSigned(standingOrder())
+	if err != nil {
+		t.Fatal(err)
+	}
+	opens := func(want bool, what string) {
+		t.Helper()
+		opened, err := order.OpenBy(w.roster(), now)
+		if (err == nil) != want || want && opened.Application != "medlink" {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	sign := func(who string) {
+		t.Helper()
+		if order.SignedBy(w.public(who)) {
+			t.Errorf("%s is said to have signed", who)
+		}
+		if err := order.Sign(w.keys[who]); err != nil || !order.SignedBy(w.public(who)) {
+			t.Fatalf("%s did not sign: %v", who, err)
+		}
+	}
+	opens(false, "nobody")
+	sign("olga")
+	opens(false, "one owner")
+	sign("carla")
+	sign("stranger")
+	opens(false, "one owner, a commander and a stranger")
+	sign("otto")
+	opens(true, "two owners")
+	w.add(w.next(func(v *roster.Version) {
+		if err := v.Remove("otto"); err != nil {
+			t.Fatal(err)
+		}
+	}), "olga", "omar")
+	opens(false, "one of them was removed")
+	sign("omar")
+	opens(true, "another one signed")
+	w.keys["new"] = newKey(t)
+	w.add(w.next(func(v *roster.Version) {
+		omar := find(v, "omar")
+		omar.Keys[0].ValidBefore = v.Issued
+		omar.Keys = append(omar.Keys, roster.Key{Key: w.public("new")})
+	}), "olga", "omar")
+	opens(false, "the key of one was revoked")
+	sign("new")
+	opens(true, "and signed with the new one")
+}

@@ -17,7 +17,7 @@ type Roster struct {
 }
 
 // Mark names this version, to be remembered and shown to [Chain.Verify] the next time.
-func (r *Roster) Mark() Mark { return Mark{r.Version.Number, r.digest} }
+func (r *Roster) Mark() Mark { return Mark{Number: r.Version.Number, Digest: r.digest} }
 
 // Person finds somebody by id.
 func (r *Roster) Person(id string) (Person, bool) {

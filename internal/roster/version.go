@@ -182,6 +182,15 @@ func (s *SignedVersion) Read() (Version, error) {
 	return v, v.Validate()
 }
 
+// Bytes is the signed version as an object of a vault.
+func (s *SignedVersion) Bytes() ([]byte, error) {
+	data, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("render roster: %w", err)
+	}
+	return append(data, '\n'), nil
+}
+
 // Digest identifies a version: the SHA-256 of its text, in hex. Of the first one it is the fingerprint that
 // workers pin.
 func (s *SignedVersion) Digest() string { return digest(s.Signed) }

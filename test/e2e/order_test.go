@@ -8,10 +8,8 @@ import (
 	"time"
 
 	"github.com/lifeboat-dr/lifeboat/activities"
-	"github.com/lifeboat-dr/lifeboat/internal/keyring"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/internal/roster"
-	"github.com/lifeboat-dr/lifeboat/internal/signature"
 	"github.com/lifeboat-dr/lifeboat/workflows"
 )
 
@@ -62,7 +60,7 @@ func (r *rig) refuseWithoutOrder(t *testing.T) {
 	}
 }
 
-// order renders a standing order of the stack's owner.
+// order renders a standing order, signed by two owners of the stack's roster.
 func (r *rig) order(t *testing.T, issued, expires time.Time, signed bool) []byte {
 	t.Helper()
 	order, err := roster.NewSigned(plan.Order{
@@ -73,16 +71,10 @@ func (r *rig) order(t *testing.T, issued, expires time.Time, signed bool) []byte
 		t.Fatal(err)
 	}
 	if signed {
-		key, err := os.ReadFile(filepath.Join(r.stack.Dir, "keys", keyring.Owner))
-		if err != nil {
-			t.Fatal(err)
-		}
-		owner, err := signature.NewSigner(key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := order.Sign(owner); err != nil {
-			t.Fatal(err)
+		for _, who := range []string{"alice", "bob"} {
+			if err := order.Sign(r.person(t, who)); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	data, err := order.Bytes()

@@ -73,6 +73,7 @@ func work(path string) error {
 	if err != nil {
 		return err
 	}
+	engine.WatchRoster(ctx)
 	if err := workers.Start(); err != nil {
 		return err
 	}

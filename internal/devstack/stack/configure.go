@@ -78,11 +78,11 @@ func (s *Stack) configure(in secrets) error {
 			return err
 		}
 	}
-	if err := s.signOrder(); err != nil {
-		return err
-	}
 	fingerprint, err := s.people()
 	if err != nil {
+		return err
+	}
+	if err := s.signOrder(); err != nil {
 		return err
 	}
 	if err := s.signRunbooks(); err != nil {
@@ -127,31 +127,25 @@ func (s *Stack) configure(in secrets) error {
 
 func (secrets) inboxURL(s *Stack, path string) string { return s.Inbox.URL() + path }
 
-// signOrder lets the stack's owner allow routine work for a year. It is kept as it is when it is there.
+// signOrder lets the stack's owners allow routine work for a year. An order that is there is kept, and signed
+// where it is not.
 func (s *Stack) signOrder() error {
 	path := filepath.Join(s.Dir, "order.json")
-	if _, err := os.Stat(path); err == nil {
-		return nil
-	}
-	now := time.Now().UTC().Truncate(time.Second)
-	order, err := roster.NewSigned(plan.Order{
-		Format: 1, Kind: "standing", Application: "medlink", Actions: plan.StandingActions,
-		// Names that the stack does not have yet, but that its visitors add.
-		Components: []string{"database", "reporting"}, Targets: []string{"spare"}, Issued: now, Expires: now.AddDate(1, 0, 0),
-	})
+	order, err := readOrder(path, time.Now().UTC().Truncate(time.Second))
 	if err != nil {
 		return err
 	}
-	key, err := os.ReadFile(filepath.Join(s.keys(), keyring.Owner))
-	if err != nil {
-		return fmt.Errorf("read owner's key: %w", err)
-	}
-	signer, err := signature.NewSigner(key)
-	if err != nil {
-		return err
-	}
-	if err := order.Sign(signer); err != nil {
-		return err
+	for _, id := range signers {
+		signer, err := signature.OpenKey(personKey(s.Dir, id), signature.Terminal{})
+		if err != nil {
+			return err
+		}
+		if order.SignedBy(signature.PublicKey(signer.PublicKey())) {
+			continue
+		}
+		if err := order.Sign(signer); err != nil {
+			return err
+		}
 	}
 	data, err := order.Bytes()
 	if err != nil {
@@ -161,6 +155,22 @@ func (s *Stack) signOrder() error {
 		return fmt.Errorf("write order: %w", err)
 	}
 	return nil
+}
+
+// readOrder is the order that is there, or a new one.
+func readOrder(path string, now time.Time) (*roster.Signed, error) {
+	data, err := os.ReadFile(path)
+	if err == nil {
+		return roster.ParseSigned(data)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read order: %w", err)
+	}
+	return roster.NewSigned(plan.Order{
+		Format: 1, Kind: "standing", Application: "medlink", Actions: plan.StandingActions,
+		// Names that the stack does not have yet, but that its visitors add.
+		Components: []string{"database", "reporting"}, Targets: []string{"spare"}, Issued: now, Expires: now.AddDate(1, 0, 0),
+	})
 }
 
 // temporalAddress is where Temporal's frontend will listen: the same as before while it is free, so that

@@ -27,6 +27,9 @@ var cast = []struct {
 	{"erin", "Erin Tremblay", []string{plan.RoleApprover, plan.RoleAuditor, "privacy-officer"}},
 }
 
+// signers are the owners who sign what a new stack begins with.
+var signers = []string{"alice", "bob"}
+
 // PersonKey is the path of the private key of somebody in the stack, such as alice.
 func (s *Stack) PersonKey(id string) string { return personKey(s.Dir, id) }
 
@@ -79,7 +82,7 @@ func assembleCast(dir, path string, now time.Time) (*roster.Chain, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, id := range []string{"alice", "bob"} {
+	for _, id := range signers {
 		signer, err := signature.OpenKey(personKey(dir, id), signature.Terminal{})
 		if err != nil {
 			return nil, err

@@ -36,7 +36,7 @@ func (s *Stack) SignRunbook(name string, text []byte) error {
 
 func (s *Stack) signText(path string, text []byte) error {
 	var armored []string
-	for _, id := range []string{"alice", "bob"} {
+	for _, id := range signers {
 		signer, err := signature.OpenKey(personKey(s.Dir, id), signature.Terminal{})
 		if err != nil {
 			return err
