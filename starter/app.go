@@ -60,8 +60,17 @@ func (a *app) withTemporal(ctx context.Context, do func(client.Client) error) er
 	return do(c)
 }
 
-// vaults loads the configuration and what reads its vaults. It needs no Temporal.
+// vaults loads the configuration and what reads its vaults. It needs no Temporal. A roster that is older here than
+// in a vault is told of.
 func (a *app) vaults(ctx context.Context) (*assemble.Engine, error) {
+	engine, err := a.reader(ctx)
+	if err == nil {
+		a.warnOfRoster(ctx, engine)
+	}
+	return engine, err
+}
+
+func (a *app) reader(ctx context.Context) (*assemble.Engine, error) {
 	if err := a.load(); err != nil {
 		return nil, err
 	}
@@ -70,6 +79,27 @@ func (a *app) vaults(ctx context.Context) (*assemble.Engine, error) {
 		return nil, &failure{exitConfig, err}
 	}
 	return engine, nil
+}
+
+// warnOfRoster says when the roster of this machine does not hold by what lies in the vaults, and when none
+// could be asked. A machine without the roster's file decides nothing by it.
+func (a *app) warnOfRoster(ctx context.Context, engine *assemble.Engine) {
+	if a.config.Roster == nil || a.config.Roster.Fingerprint == "" {
+		return
+	}
+	looked, err := engine.CheckRoster(ctx)
+	if errors.Is(err, os.ErrNotExist) {
+		return
+	}
+	if err != nil {
+		fmt.Fprintln(a.stderr, "warning: the roster of this machine does not hold:", err)
+	}
+	if len(looked.Reached) == 0 {
+		fmt.Fprintln(a.stderr, "warning: no vault could be asked for the newest version of the roster; if the file of this machine is an older one, nobody notices")
+	}
+	for _, problem := range looked.Problems {
+		fmt.Fprintln(a.stderr, "warning:", problem)
+	}
 }
 
 // components checks names against the configuration; none means all.

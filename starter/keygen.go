@@ -46,7 +46,7 @@ keys:
   fleet_keys: [{file: %[1]s/%[7]s}]
 order:
   file: lifeboat.order.json
-  owners: %[1]s/%[8]s
+  owners: %[1]s/%[8]s   # better: a roster, and no such line (docs/roster.md)
 
 Now move these two away from this machine:
   %[1]s/%[9]s    offline, in two places: it opens every backup

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -111,19 +112,28 @@ func (a *app) signedDraft(d *draft) error {
 
 func newRosterVerify(a *app) *cobra.Command {
 	var seen []string
+	var vaults bool
 	cmd := &cobra.Command{
-		Use:     "verify",
-		Short:   "Check every version and every signature, from the pinned fingerprint on",
-		Example: "  lifeboat roster verify\n  lifeboat roster verify --seen 7:4be1…",
+		Use:   "verify",
+		Short: "Check every version and every signature, from the pinned fingerprint on",
+		Long: `Checks the file. --vaults also asks every vault: a file that lacks a version that lies in one does not hold, and
+what lies there without the owners' signatures is told of.`,
+		Example: "  lifeboat roster verify --vaults\n  lifeboat roster verify --seen 7:4be1…",
 		Args:    cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, chain, err := a.roster(seen...)
 			if err != nil {
 				return err
 			}
+			asked := "Vaults were not asked (--vaults)."
+			if vaults {
+				if asked, err = a.rosterInVaults(cmd.Context()); err != nil {
+					return err
+				}
+			}
 			warnings := r.Version.Warnings(time.Now())
-			return a.print(map[string]any{"versions": len(chain.Versions), "digest": r.Mark().Digest, "fingerprint": chain.Fingerprint(), "warnings": warnings}, func() {
-				fmt.Fprintf(a.stdout, "%d versions hold, from %s on. The newest is of %s: %s\n", len(chain.Versions), chain.Fingerprint(), r.Version.Issued.Format(time.RFC3339), r.Mark().Digest)
+			return a.print(map[string]any{"versions": len(chain.Versions), "digest": r.Mark().Digest, "fingerprint": chain.Fingerprint(), "warnings": warnings, "vaults": asked}, func() {
+				fmt.Fprintf(a.stdout, "%d versions hold, from %s on. The newest is of %s: %s\n%s\n", len(chain.Versions), chain.Fingerprint(), r.Version.Issued.Format(time.RFC3339), r.Mark().Digest, asked)
 				for _, w := range warnings {
 					fmt.Fprintln(a.stdout, "warning:", w)
 				}
@@ -131,7 +141,30 @@ func newRosterVerify(a *app) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringArrayVar(&seen, "seen", nil, "a version that must be in it, as `NUMBER:DIGEST`, for example from a vault")
+	cmd.Flags().BoolVar(&vaults, "vaults", false, "also ask the vaults for newer versions")
 	return cmd
+}
+
+// rosterInVaults says what the vaults hold; its error, that the file is not the newest or that none can tell.
+func (a *app) rosterInVaults(ctx context.Context) (string, error) {
+	engine, err := a.reader(ctx)
+	if err != nil {
+		return "", err
+	}
+	looked, err := engine.CheckRoster(ctx)
+	for _, problem := range append(looked.Problems, looked.Unreached...) {
+		fmt.Fprintln(a.stderr, "warning:", problem)
+	}
+	if err != nil {
+		return "", failWith(exitFailed, "%w", err)
+	}
+	if len(looked.Reached) == 0 {
+		return "", failWith(exitUnreachable, "no vault could be asked for the newest version of the roster")
+	}
+	if looked.Newest().Number == 0 {
+		return fmt.Sprintf("In the vaults %s lies no version yet: workers bring them.", strings.Join(looked.Reached, ", ")), nil
+	}
+	return fmt.Sprintf("In the vaults %s the newest is version %d.", strings.Join(looked.Reached, ", "), looked.Newest().Number), nil
 }
 
 func newRosterShow(a *app) *cobra.Command {

@@ -130,7 +130,7 @@ func durableNames(t *testing.T) string {
 	section("keys of a vault", []string{
 		manifest.ManifestKey("database", backup), manifest.PartKey("database", backup, "s1", "c00042", 1),
 		manifest.WorkKey("database", backup, "s1", "c00042"), manifest.AttemptKey("database", backup, 1),
-		manifest.VerifiedKey("database", backup, at),
+		manifest.VerifiedKey("database", backup, at), manifest.RosterKey(strings.Repeat("f", 64), 7, strings.Repeat("0", 64)),
 	})
 	return b.String()
 }
