@@ -20,6 +20,7 @@ import (
 	"github.com/lifeboat-dr/lifeboat/internal/roster"
 	"github.com/lifeboat-dr/lifeboat/internal/secret"
 	"github.com/lifeboat-dr/lifeboat/internal/signature"
+	"github.com/lifeboat-dr/lifeboat/internal/store"
 	"github.com/lifeboat-dr/lifeboat/internal/store/dir"
 	"github.com/lifeboat-dr/lifeboat/internal/workrecord"
 	"github.com/lifeboat-dr/lifeboat/runbooks"
@@ -82,13 +83,11 @@ func newCourt(t *testing.T) *court {
 		Application: "medlink", People: func() (*roster.Roster, error) { return c.people, nil }, Now: func() time.Time { return c.clock },
 		Genuine: func(r plan.Receipt) bool { return activities.GenuineReceipt(c.fleet, r) },
 	}
-	vault, err := dir.Open(t.TempDir())
-	must(t, err)
 	signers, err := signature.ParseAllowedSigners([]byte("worker " + c.keys["erin"].PublicKey() + "\n"))
 	must(t, err)
 	c.x = &activities.Executions{
 		Crew: &activities.Crew{Application: "medlink"}, Orders: c.orders, Signers: signers, Keys: c.fleet,
-		Journal: &evidence.Journal{Vaults: []evidence.Vault{{Name: "v", Store: vault}}, Signer: c.keys["erin"]},
+		Journal: &evidence.Journal{Vaults: []evidence.Vault{{Name: "v", Store: emptyVault(t)}}, Signer: c.keys["erin"]},
 	}
 	program := map[string]activities.Program{"scale": scaler{c}}
 	c.steps = &activities.Steps{Crew: c.x.Crew, Orders: c.orders, Keys: c.fleet, Programs: program, DrillPrograms: program}
@@ -108,6 +107,29 @@ func (c *court) signRunbook(t *testing.T) {
 		must(t, err)
 		c.sigs = append(c.sigs, string(sig))
 	}
+}
+
+func emptyVault(t *testing.T) store.Store {
+	t.Helper()
+	vault, err := dir.Open(t.TempDir())
+	must(t, err)
+	return vault
+}
+
+// input is what RunProgram gets for the step behind the gate, when everything is in order.
+func (c *court) input(t *testing.T, docket string, a activities.Admitted, facts activities.GatePrepared, approval plan.SignedCommand, dated plan.Receipt) activities.StepInput {
+	t.Helper()
+	signed, err := runbooks.Parse([]byte(c.runbook))
+	must(t, err)
+	with, err := runbooks.Resolve(signed.Step("scale").With, runbooks.Scope{Inputs: map[string]any{"size": 3.0}})
+	must(t, err)
+	return activities.StepInput{With: with, Guard: plan.Guard{
+		Execution: scaleExecution, Step: "scale", Target: "database", Mode: a.Brief.Mode, Order: a.BriefDigest,
+		Work: &plan.WorkOrder{
+			Docket: docket, Receipts: []plan.Receipt{a.Accepted, dated},
+			Gates: []plan.GateEvidence{{Gate: "gate", Facts: facts.Facts, Decisions: []plan.SignedCommand{approval}}},
+		},
+	}}
 }
 
 func must(t *testing.T, err error) {

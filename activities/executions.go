@@ -215,7 +215,7 @@ func atGate(want roster.Expectation, in JudgeInput, c plan.Command) roster.Expec
 // AppendJournal continues an execution's journal in every vault that can be reached; one is enough. It is
 // safe to repeat. Another engine's entries in the same place are an error of type JournalForked.
 func (x *Executions) AppendJournal(ctx context.Context, in JournalInput) (Journaled, error) {
-	if _, err := x.Orders.CheckExecution(in.Guard, true); err != nil {
+	if err := x.Orders.checkJournal(in); err != nil {
 		return Journaled{}, err
 	}
 	events := make([]evidence.Event, len(in.Events))

@@ -17,7 +17,7 @@ import (
 )
 
 // CallHTTP calls an endpoint of the configuration and fails when the answer is not as expected. GET and
-// HEAD change nothing and also run in a plan; everything else needs a work order. The same step sends the
+// HEAD change nothing and also run in a plan, without the decisions of gates; everything else needs them. The same step sends the
 // same Idempotency-Key, so that a receiver can tell a repetition.
 func (s *Steps) CallHTTP(ctx context.Context, in StepInput) (StepDone, error) {
 	var p struct {
@@ -39,15 +39,14 @@ func (s *Steps) CallHTTP(ctx context.Context, in StepInput) (StepDone, error) {
 	if method == "" {
 		method = "GET"
 	}
-	if method != "GET" && method != "HEAD" {
-		if in.Guard.Mode == plan.ModePlan {
-			return intended(in.With, map[string]any{"status": 200.0, "took": "0s"}), nil
-		}
-		if err := s.Orders.CheckStep(ctx, in, runbooks.ActionCallEndpoint); err != nil {
-			return StepDone{}, err
-		}
+	looks := method == "GET" || method == "HEAD"
+	if !looks && in.Guard.Mode == plan.ModePlan {
+		return intended(in.With, map[string]any{"status": 200.0, "took": "0s"}), nil
 	}
-	endpoint, err := s.endpoint(p.Endpoint, in.Guard.Mode, method == "GET" || method == "HEAD")
+	if err := s.mayCall(ctx, in, looks); err != nil {
+		return StepDone{}, err
+	}
+	endpoint, err := s.endpoint(p.Endpoint, in.Guard.Mode, looks)
 	if err != nil {
 		return StepDone{}, err
 	}
@@ -85,6 +84,14 @@ func (s *Steps) CallHTTP(ctx context.Context, in StepInput) (StepDone, error) {
 		}
 	}
 	return s.done(in.Guard, map[string]any{"status": float64(answer.Status), "took": tookSince(began)})
+}
+
+// mayCall checks the work order of a request.
+func (s *Steps) mayCall(ctx context.Context, in StepInput, looks bool) error {
+	if looks {
+		return s.Orders.CheckLook(in, "CallHTTP")
+	}
+	return s.Orders.CheckStep(ctx, in, runbooks.ActionCallEndpoint)
 }
 
 // unexpected may be another answer in a moment, so it is tried again.
@@ -164,7 +171,7 @@ func (s *Steps) RunProgram(ctx context.Context, in StepInput) (StepDone, error) 
 	return s.done(in.Guard, map[string]any{"exit": float64(exit), "line": shownLine(last), "took": tookSince(began)})
 }
 
-// SendNotice tells people something and waits until every receiver took it. Receivers drop repetitions.
+// SendNotice tells people what the signed runbook says and waits until every receiver took it. Receivers drop repetitions.
 func (s *Steps) SendNotice(ctx context.Context, in StepInput) (StepDone, error) {
 	var p struct {
 		To       []string       `json:"to"`
@@ -177,6 +184,9 @@ func (s *Steps) SendNotice(ctx context.Context, in StepInput) (StepDone, error) 
 	}
 	if in.Guard.Mode == plan.ModePlan {
 		return intended(in.With, map[string]any{"delivered": 0.0}), nil
+	}
+	if err := s.Orders.CheckLook(in, "SendNotice"); err != nil {
+		return StepDone{}, err
 	}
 	info := activity.GetInfo(ctx)
 	fields := map[string]string{"mode": string(in.Guard.Mode), "step": in.Guard.Step}

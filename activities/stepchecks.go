@@ -31,7 +31,8 @@ type queryExpect struct {
 }
 
 // CheckSQL asks a database one read-only question, and fails when the answer is not as expected. It changes
-// nothing, so it also runs in a plan. Its errors tell counts, never values.
+// nothing, so it also runs in a plan; it asks what the signed runbook asks and nothing else. Its errors tell
+// counts, never values.
 func (s *Steps) CheckSQL(ctx context.Context, in StepInput) (StepDone, error) {
 	var p struct {
 		On     onDatabase  `json:"on"`
@@ -40,6 +41,9 @@ func (s *Steps) CheckSQL(ctx context.Context, in StepInput) (StepDone, error) {
 		Expect queryExpect `json:"expect"`
 	}
 	if err := in.read(&p); err != nil {
+		return StepDone{}, err
+	}
+	if err := s.Orders.CheckLook(in, "CheckSQL"); err != nil {
 		return StepDone{}, err
 	}
 	defer alive(ctx, &counter{})()
@@ -135,6 +139,10 @@ func (s *Steps) CheckReadiness(ctx context.Context, in StepInput) (StepDone, err
 	limit, err := plan.ParseDuration(p.Within)
 	if p.Within != "" && err != nil {
 		return StepDone{}, InvalidInput("within: %v", err)
+	}
+	// Its receipt speaks for the step: nobody may get one for another.
+	if err := s.Orders.CheckLook(in, "CheckReadiness"); err != nil {
+		return StepDone{}, err
 	}
 	defer alive(ctx, &counter{})()
 	alerts := Alerts{Crew: s.Crew, Finder: s.Finder}

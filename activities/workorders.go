@@ -26,6 +26,21 @@ func (o *Orders) CheckStep(_ context.Context, in StepInput, action plan.Action) 
 	return refused(allows(permit, in, action), string(action))
 }
 
+// CheckLook is CheckStep for the activities that only look or tell. Whoever owns the Temporal namespace could
+// else ask databases and endpoints anything, with a worker's credentials, and read the answer off whether it was
+// as expected.
+func (o *Orders) CheckLook(in StepInput, activity string) error {
+	bench, err := o.bench()
+	if err != nil {
+		return err
+	}
+	permit, err := bench.CheckLook(in.Guard, o.now())
+	if err != nil {
+		return refused(err, activity)
+	}
+	return refused(looks(permit, in, activity), activity)
+}
+
 // CheckExecution returns nil when the guard's execution was started by a commander with a runbook that its
 // owners signed. It is for what an execution does on its own behalf; winding is for what ends it, such as the
 // last entries of its journal, which come after its time.
@@ -36,6 +51,26 @@ func (o *Orders) CheckExecution(g plan.Guard, winding bool) (roster.Permit, erro
 	}
 	permit, err := bench.CheckStart(g, o.now(), winding)
 	return permit, refused(err, "the execution")
+}
+
+// checkJournal returns nil when the execution was started by a commander, and what the events say of people and
+// of workers is shown to be so.
+func (o *Orders) checkJournal(in JournalInput) error {
+	permit, err := o.CheckExecution(in.Guard, true)
+	if err != nil {
+		return err
+	}
+	bench, err := o.bench()
+	if err != nil {
+		return err
+	}
+	w := witness{bench: bench, permit: permit, guard: in.Guard}
+	for _, event := range in.Events {
+		if err := w.check(event); err != nil {
+			return refused(err, "the journal's entry "+string(event.Kind))
+		}
+	}
+	return nil
 }
 
 // bench is who decides about work orders, by the roster of now.
@@ -67,30 +102,66 @@ func refused(err error, action string) error {
 	return hinted(TypeNotAllowed, err, "look at who decided what: lifeboat show; a work order cannot be mended, only made anew", "%s is not allowed", action)
 }
 
-// allows compares what is about to be done with the signed text: the step's type, and its parameters with
-// every reference followed again, to the inputs that were signed and the results that were vouched for.
-func allows(p roster.Permit, in StepInput, action plan.Action) error {
+// asked is the type and the parameters that the signed text gives for what is about to be done.
+func asked(p roster.Permit, in StepInput) (kind *runbooks.Type, with map[string]any, err error) {
 	step := p.Runbook.Step(in.Guard.Step)
 	if step == nil {
-		return roster.Refuse(roster.CauseWrongStep, "the runbook has no step %q", in.Guard.Step)
+		return nil, nil, roster.Refuse(roster.CauseWrongStep, "the runbook has no step %q", in.Guard.Step)
 	}
 	name, with := step.Type, step.With
 	if in.Guard.Work.Undo {
 		if step.Undo == nil {
-			return roster.Refuse(roster.CauseWrongStep, "step %q has no undo", step.ID)
+			return nil, nil, roster.Refuse(roster.CauseWrongStep, "step %q has no undo", step.ID)
 		}
 		name, with = step.Undo.Type, step.Undo.With
 	}
-	kind := runbooks.TypeNamed(name)
-	if kind == nil || !slices.Contains(kind.Actions, action) {
-		return roster.Refuse(roster.CauseWrongStep, "step %q is of type %s, which does no %s", step.ID, name, action)
+	if kind = runbooks.TypeNamed(name); kind == nil {
+		return nil, nil, roster.Refuse(roster.CauseWrongStep, "step %q is of type %s, which nobody knows", step.ID, name)
+	}
+	return kind, with, nil
+}
+
+// looks compares what is about to be looked at or told with the signed text. Results of steps that workflows and
+// people give have no receipt: where a parameter refers to one, any value is taken.
+func looks(p roster.Permit, in StepInput, activity string) error {
+	kind, with, err := asked(p, in)
+	if err != nil {
+		return err
+	}
+	if kind.Activity != activity {
+		return roster.Refuse(roster.CauseWrongStep, "step %q is of type %s, which does no %s", in.Guard.Step, kind.Name, activity)
+	}
+	unvouched := func(r runbooks.Reference) bool {
+		if r.Root == runbooks.RootExecution {
+			return r.Name == "commander"
+		}
+		step := p.Runbook.Step(r.Step)
+		return r.Root == runbooks.RootSteps && step != nil && runbooks.TypeNamed(step.Type).Activity == ""
+	}
+	scope := p.Scope
+	scope.Execution.Commander = "" // whoever started it may have handed it over
+	if err := runbooks.Fits(with, in.With, scope, unvouched); err != nil {
+		return roster.Refuse(roster.CauseWrongFacts, "step %q: its parameters are not those of the signed runbook: %v", in.Guard.Step, err)
+	}
+	return nil
+}
+
+// allows compares what is about to be done with the signed text: the step's type, and its parameters with
+// every reference followed again, to the inputs that were signed and the results that were vouched for.
+func allows(p roster.Permit, in StepInput, action plan.Action) error {
+	kind, with, err := asked(p, in)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(kind.Actions, action) {
+		return roster.Refuse(roster.CauseWrongStep, "step %q is of type %s, which does no %s", in.Guard.Step, kind.Name, action)
 	}
 	expected, err := runbooks.Resolve(with, p.Scope)
 	if err != nil {
-		return roster.Refuse(roster.CauseWrongFacts, "step %q: %v, or nobody vouched for it", step.ID, err)
+		return roster.Refuse(roster.CauseWrongFacts, "step %q: %v, or nobody vouched for it", in.Guard.Step, err)
 	}
 	if !reflect.DeepEqual(expected, in.With) && (len(expected) > 0 || len(in.With) > 0) {
-		return roster.Refuse(roster.CauseWrongFacts, "step %q: its parameters are not those of the signed runbook", step.ID)
+		return roster.Refuse(roster.CauseWrongFacts, "step %q: its parameters are not those of the signed runbook", in.Guard.Step)
 	}
 	return nil
 }

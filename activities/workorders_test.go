@@ -148,7 +148,7 @@ func TestWorkOrderIsCheckedByTheActivity(t *testing.T) {
 	t.Run("the journal", func(t *testing.T) {
 		in := activities.JournalInput{
 			Guard:  plan.Guard{Execution: scaleExecution, Step: "journal", Target: "database", Mode: plan.ModeDrill, Order: a.BriefDigest, Work: order()},
-			Events: []execution.Event{{Kind: execution.Started, Time: c.clock, Person: "alice"}},
+			Events: []execution.Event{{Kind: execution.Started, Time: c.clock, Person: "alice", Docket: docket}},
 		}
 		if done := call[activities.Journaled](t, c, "AppendJournal", in); done.Head.Seq != 1 {
 			t.Errorf("journaled %+v", done)

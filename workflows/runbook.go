@@ -106,7 +106,7 @@ type engine struct {
 	// dirty says that something changed that the loop has to look at.
 	dirty bool
 	// confirmed are the undos that people did by hand, by step.
-	confirmed map[string]plan.Command
+	confirmed map[string]confirmation
 	// telling counts the messages that are on their way.
 	telling int
 	// acknowledged are the pages that somebody has taken, by step.
@@ -121,7 +121,7 @@ type engine struct {
 func newEngine(ctx workflow.Context, in RunbookInput) *engine {
 	return &engine{
 		in: in, id: workflow.GetInfo(ctx).WorkflowExecution.ID,
-		running: map[string]workflow.CancelFunc{}, confirmed: map[string]plan.Command{}, acknowledged: map[string]plan.Command{}, judging: workflow.NewMutex(ctx), now: workflow.Now(ctx).UTC(),
+		running: map[string]workflow.CancelFunc{}, confirmed: map[string]confirmation{}, acknowledged: map[string]plan.Command{}, judging: workflow.NewMutex(ctx), now: workflow.Now(ctx).UTC(),
 	}
 }
 

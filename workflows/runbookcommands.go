@@ -122,7 +122,7 @@ func (e *engine) obey(ctx workflow.Context, c plan.Command, signed plan.SignedCo
 	switch c.Kind {
 	case plan.CommandApprove, plan.CommandReject, plan.CommandConfirm:
 		if at.State == plan.StepUndoing && c.Kind == plan.CommandConfirm {
-			e.confirmed[c.Step] = c
+			e.confirmed[c.Step] = confirmation{c, signed}
 			e.dirty = true
 			return "", ""
 		}

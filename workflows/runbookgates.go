@@ -144,6 +144,12 @@ func plannedOutputs(step *runbooks.Step) map[string]any {
 	return map[string]any{"by": "nobody", "at": "1970-01-01T00:00:00Z", "note": "not asked in a plan", "waited": "0s"}
 }
 
+// confirmation is a person's word that something was done by hand.
+type confirmation struct {
+	plan.Command
+	signed plan.SignedCommand
+}
+
 // confirmUndo asks a person to undo a step by hand, and waits for the word.
 func (e *engine) confirmUndo(ctx workflow.Context, step *runbooks.Step, with map[string]any) execution.Event {
 	e.tell(ctx, step.ID, "undo.manual", "critical", "A person has to undo: "+step.Title,
@@ -153,7 +159,7 @@ func (e *engine) confirmUndo(ctx workflow.Context, step *runbooks.Step, with map
 		return failed("NotConfirmed", "nobody confirmed in time that it was undone by hand: "+textValue(with["instructions"]), "do it, and note it in the report")
 	}
 	c := e.confirmed[step.ID]
-	return execution.Event{Kind: execution.StepCompleted, Person: c.Person, Reason: c.Reason}
+	return execution.Event{Kind: execution.StepCompleted, Person: c.Person, Reason: c.Reason, Command: &c.signed}
 }
 
 func textValue(v any) string { s, _ := v.(string); return s }

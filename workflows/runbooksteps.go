@@ -170,20 +170,16 @@ func (e *engine) leansOnIntended(step *runbooks.Step) bool {
 	return false
 }
 
-// changes says that a type needs a work order: it changes something.
-func changes(kind *runbooks.Type) bool { return len(kind.Actions) > 0 && kind.Workflow == "" }
-
-// activity runs the activity of a step's type, under a work order when it changes something.
+// activity runs the activity of a step's type, under a work order: also what only looks does it with a worker's
+// credentials.
 func (e *engine) activity(ctx workflow.Context, step *runbooks.Step, kind *runbooks.Type, with map[string]any, order plan.WorkOrder) (done activities.StepDone, err error) {
 	guard := e.guard(step.ID)
-	if changes(kind) {
-		order.Docket = e.in.Docket
-		order.Gates, order.Receipts = e.evidence(step)
-		if s := e.state; s.Ungraceful != nil && s.UngracefulReceipt != nil {
-			order.Ungraceful, order.Receipts = s.Ungraceful, append(order.Receipts, *s.UngracefulReceipt)
-		}
-		guard.Work = &order
+	order.Docket = e.in.Docket
+	order.Gates, order.Receipts = e.evidence(step)
+	if s := e.state; s.Ungraceful != nil && s.UngracefulReceipt != nil {
+		order.Ungraceful, order.Receipts = s.Ungraceful, append(order.Receipts, *s.UngracefulReceipt)
 	}
+	guard.Work = &order
 	options := profileOf(step.Retry, step.Timeout)
 	if order.Undo {
 		options = profileOf(step.Undo.Retry, step.Undo.Timeout)

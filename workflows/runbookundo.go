@@ -51,7 +51,7 @@ func (e *engine) performUndo(ctx workflow.Context, step *runbooks.Step) executio
 		if confirmed.Kind != execution.StepCompleted {
 			return failedUndo(confirmed.Failure)
 		}
-		return execution.Event{Kind: execution.UndoCompleted, Person: confirmed.Person, Reason: confirmed.Reason, Used: e.confirmed[step.ID].ID}
+		return execution.Event{Kind: execution.UndoCompleted, Person: confirmed.Person, Reason: confirmed.Reason, Command: confirmed.Command, Used: e.confirmed[step.ID].ID}
 	}
 	if _, err := e.activity(ctx, step, kind, with, plan.WorkOrder{Undo: true}); err != nil {
 		return failedUndo(ended(err).Failure)

@@ -42,7 +42,7 @@ var CommandKinds = []CommandKind{
 }
 
 // stepKinds need a gate or a step.
-var stepKinds = []CommandKind{CommandApprove, CommandReject, CommandConfirm, CommandRetry, CommandSkip}
+var stepKinds = []CommandKind{CommandApprove, CommandReject, CommandConfirm, CommandAcknowledge, CommandRetry, CommandSkip}
 
 // Decision says whether the command decides at a gate.
 func (k CommandKind) Decision() bool { return k == CommandApprove || k == CommandReject }

@@ -225,3 +225,31 @@ func (r *Roster) permits(c plan.Command, p Person, want Expectation) error {
 	}
 	return nil
 }
+
+// Spoke returns what a person said, whenever that was: the text is theirs, by a key that they have or had, or by
+// the word of a voucher. It says nothing of whether the command counts; it is for the record.
+func (r *Roster) Spoke(s plan.SignedCommand, vouchers *signature.Verifier) (plan.Command, error) {
+	c, err := PeekCommand(s)
+	if err != nil {
+		return c, err
+	}
+	p, ok := r.Person(c.Person)
+	if !ok {
+		return c, refuse(CauseUnknownPerson, "%q is not in the roster", c.Person)
+	}
+	if (s.Signature == "") == (s.Voucher == "") {
+		return c, refuse(CauseMalformed, "a command carries the person's signature or a worker's voucher, one of them")
+	}
+	if s.Voucher != "" {
+		_, err := vouchedBy(s, p, Expectation{Vouchers: vouchers, Now: c.Issued})
+		return c, err
+	}
+	key, err := signature.SignedBy(signature.Command, []byte(s.Signed), []byte(s.Signature))
+	if err != nil {
+		return c, refuse(CauseBadSignature, "%v", err)
+	}
+	if _, theirs := p.key(key); !theirs {
+		return c, refuse(CauseBadSignature, "the command speaks for %s, but is signed by key %s, which is not theirs", p.ID, key.Fingerprint())
+	}
+	return c, nil
+}

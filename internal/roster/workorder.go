@@ -98,6 +98,26 @@ func (b Bench) CheckStart(g plan.Guard, now time.Time, winding bool) (Permit, er
 	return h.permit, nil
 }
 
+// CheckLook is Check for a step that only looks or tells, in every mode. It needs no gate, and may look whether
+// or not its condition holds; but nobody without a commander's start and the owners' runbook asks a database or
+// an endpoint anything with a worker's credentials.
+func (b Bench) CheckLook(g plan.Guard, now time.Time) (Permit, error) {
+	if g.Work == nil {
+		return Permit{}, refuse(CauseNoWorkOrder, "there is no work order")
+	}
+	docket, err := UnpackDocket(g.Work.Docket)
+	if err != nil {
+		return Permit{}, refuse(CauseNoWorkOrder, "%v", err)
+	}
+	h := hearing{Bench: b, guard: g, docket: docket, now: now, winding: g.Work.Undo, looks: true}
+	for _, check := range []func() error{h.receipts, h.readBrief, h.begun, h.signedRunbook, h.scope} {
+		if err := check(); err != nil {
+			return Permit{}, err
+		}
+	}
+	return h.permit, nil
+}
+
 // hearing is the check of one work order.
 type hearing struct {
 	Bench
@@ -106,6 +126,8 @@ type hearing struct {
 	now    time.Time
 	// winding says that what is asked for ends an execution and begins nothing.
 	winding bool
+	// looks says that nothing is changed.
+	looks bool
 	// started is when the start was accepted, by a worker's clock.
 	started time.Time
 	permit  Permit
@@ -227,7 +249,7 @@ func (h *hearing) scope() error {
 		return refuse(CauseWrongStep, "runbook %q has no step %q", r.Name, h.guard.Step)
 	}
 	// What was done is taken back whatever applies by then.
-	if applies, err := runbooks.Applies(step.When, s); !h.guard.Work.Undo && (err != nil || !applies) {
+	if applies, err := runbooks.Applies(step.When, s); !h.looks && !h.guard.Work.Undo && (err != nil || !applies) {
 		return refuse(CauseWrongStep, "step %q does not apply to this execution%s", step.ID, because(err))
 	}
 	return nil
