@@ -29,6 +29,7 @@ import (
 // court is everybody and everything that a work order needs.
 type court struct {
 	keys    map[string]*signature.Signer
+	chain   *roster.Chain
 	people  *roster.Roster
 	fleet   workrecord.Keys
 	orders  *activities.Orders
@@ -57,6 +58,7 @@ func newCourt(t *testing.T) *court {
 	v := roster.First(c.clock.Add(-time.Hour))
 	for id, roles := range map[string][]string{
 		"alice": {plan.RoleOwner, plan.RoleCommander}, "bob": {plan.RoleOwner, plan.RoleCommander, plan.RoleApprover}, "carol": {plan.RoleApprover}, "erin": {plan.RoleAuditor},
+		"frank": {plan.RoleOwner}, "grace": {plan.RoleApprover},
 	} {
 		_, private, err := ed25519.GenerateKey(nil)
 		must(t, err)
@@ -69,14 +71,10 @@ func newCourt(t *testing.T) *court {
 		v.Put(roster.Person{ID: id, Name: id, Email: id + "@medlink.example", Roles: roles, Keys: []roster.Key{{Key: key}}})
 	}
 	v.Require(0)
-	signed, err := roster.NewVersion(v)
-	must(t, err)
-	must(t, signed.Sign(c.keys["alice"]))
-	must(t, signed.Sign(c.keys["bob"]))
-	chain := &roster.Chain{Format: 1, Versions: []*roster.SignedVersion{signed}}
-	c.people, err = chain.Verify(chain.Fingerprint(), c.clock)
-	must(t, err)
+	c.chain = &roster.Chain{Format: 1}
+	c.addVersion(t, v)
 	c.signRunbook(t)
+	var err error
 	c.fleet, err = workrecord.ParseKeys([]secret.String{secret.New("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")})
 	must(t, err)
 	c.orders = &activities.Orders{
@@ -96,6 +94,27 @@ func newCourt(t *testing.T) *court {
 	c.env.RegisterActivity(c.x)
 	c.env.RegisterActivity(c.steps)
 	return c
+}
+
+// addVersion makes a version the newest, signed by two owners.
+func (c *court) addVersion(t *testing.T, v roster.Version) {
+	t.Helper()
+	signed, err := roster.NewVersion(v)
+	must(t, err)
+	must(t, signed.Sign(c.keys["alice"]))
+	must(t, signed.Sign(c.keys["bob"]))
+	c.chain.Versions = append(c.chain.Versions, signed)
+	c.people, err = c.chain.Verify(c.chain.Fingerprint(), c.clock)
+	must(t, err)
+}
+
+// change makes a new version of the roster.
+func (c *court) change(t *testing.T, change func(*roster.Version) error) {
+	t.Helper()
+	v, err := c.chain.Next(c.clock)
+	must(t, err)
+	must(t, change(&v))
+	c.addVersion(t, v)
 }
 
 // signRunbook lets two owners sign the runbook as it is.
