@@ -152,7 +152,8 @@ func (t *Timeline) Backup(ctx context.Context) (err error) {
 		return errors.Join(fmt.Errorf("back up timeline %s: %w", t.id, err), os.RemoveAll(dir))
 	}
 	// Taken after the end, so that both are on the safe side.
-	if err := conn.QueryRow(ctx, "SELECT pg_current_wal_insert_lsn()::text, clock_timestamp()").Scan(&end, &b.Time); err != nil {
+	const finish = "SELECT pg_current_wal_insert_lsn()::text, clock_timestamp(), (SELECT sum(pg_database_size(oid))::bigint FROM pg_database)"
+	if err := conn.QueryRow(ctx, finish).Scan(&end, &b.Time, &b.Bytes); err != nil {
 		return fmt.Errorf("end base backup of timeline %s: %w", t.id, err)
 	}
 	if b.Start, err = ParseLSN(start); err != nil {

@@ -65,7 +65,8 @@ func (t *Timeline) onParent(target Target) (*Timeline, Target) {
 }
 
 // BackupDue says whether a line that runs read-write has written more than so many bytes since its last base
-// backup, or, having none, since its fork.
+// backup, or, having none, since its fork. A line that is larger than that writes as much as it has: so all
+// base backups of a line that only grows take no more than twice its size.
 func (t *Timeline) BackupDue(ctx context.Context, after int64) (bool, error) {
 	if t.Mode() != ReadWrite {
 		return false, nil
@@ -78,7 +79,7 @@ func (t *Timeline) BackupDue(ctx context.Context, after int64) (bool, error) {
 	defer t.mu.Unlock()
 	from := t.meta.ForkLSN
 	if n := len(t.meta.Bases); n > 0 {
-		from = t.meta.Bases[n-1].LSN
+		from, after = t.meta.Bases[n-1].LSN, max(after, t.meta.Bases[n-1].Bytes)
 	}
 	return now > from && int64(now-from) > after, nil
 }

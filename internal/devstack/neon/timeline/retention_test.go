@@ -16,7 +16,7 @@ func TestPruneKeepsWhatCanBeAskedFor(t *testing.T) {
 	s := open(t, dir)
 	main := root(t, s)
 	at1, _ := write(t, main, 1)
-	exec(t, main, "CREATE TABLE bulk AS SELECT repeat('x', 1000) FROM generate_series(1, 20000)") // several segments
+	exec(t, main, "CREATE TABLE bulk AS SELECT repeat('x', 1000) FROM generate_series(1, 40000)") // several segments
 	if due, err := main.BackupDue(t.Context(), 1<<20); err != nil || !due {
 		t.Errorf("a base backup is due: %v, %v", due, err)
 	}
@@ -28,6 +28,10 @@ func TestPruneKeepsWhatCanBeAskedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	at2, _ := write(t, main, 2)
+	exec(t, main, "CREATE TABLE more AS SELECT repeat('x', 1000) FROM generate_series(1, 10000)")
+	if due, err := main.BackupDue(t.Context(), 1<<20); err != nil || due {
+		t.Errorf("a base backup that is larger than what was written since is due: %v, %v", due, err)
+	}
 	segments := func() int {
 		list, err := filepath.Glob(filepath.Join(dir, "root", "archive", "0*"))
 		if err != nil {

@@ -50,6 +50,8 @@ type base struct {
 	Start LSN       `json:"start"` // WAL is needed from here
 	LSN   LSN       `json:"lsn"`
 	Time  time.Time `json:"time"`
+	// Bytes is about what it takes on the disk.
+	Bytes int64 `json:"bytes,omitempty"`
 }
 
 // Timeline is one line of history. Its methods may be called from many goroutines.
