@@ -51,13 +51,15 @@ func putDir(ctx context.Context, dir, prefix string) error {
 	return nil
 }
 
-// get writes an object to a stream.
+// get writes an object to a stream, by one request: the transfer manager's reader of several parts at once stands
+// still for ever now and then when what reads from it is slow.
 func get(ctx context.Context, key string, to io.Writer) error {
-	manager, bucket := transfers()
-	out, err := manager.GetObject(ctx, &transfermanager.GetObjectInput{Bucket: bucket, Key: &key})
+	client, bucket := sink()
+	out, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
 	if err != nil {
 		return fmt.Errorf("get object: %w", err)
 	}
+	defer out.Body.Close()
 	if _, err := io.Copy(to, out.Body); err != nil {
 		return fmt.Errorf("get object: %w", err)
 	}
