@@ -2,18 +2,22 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path"
+	"path/filepath"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"golang.org/x/sync/errgroup"
 )
 
-// What peers' pipes end in: the SDK's own transfer manager, as a program. The AWS CLI takes a second to start and
+// What peers' pipes end in: the SDK's own transfer manager for uploads, plain requests for downloads, as a program. The AWS CLI takes a second to start and
 // most of a core to upload, which would be measured instead of the peer; only "classic" is defined to use it.
 
 // sink is the peers' bucket, as their environment describes it.
@@ -51,8 +55,8 @@ func putDir(ctx context.Context, dir, prefix string) error {
 	return nil
 }
 
-// get writes an object to a stream, by one request: the transfer manager's reader of several parts at once stands
-// still for ever now and then when what reads from it is slow.
+// get writes an object to a stream, by one request. The transfer manager's downloads, which fetch parts at the same
+// time, stood still for ever now and then.
 func get(ctx context.Context, key string, to io.Writer) error {
 	client, bucket := sink()
 	out, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
@@ -66,17 +70,38 @@ func get(ctx context.Context, key string, to io.Writer) error {
 	return nil
 }
 
+// together is how many objects of a folder are fetched at the same time: as many as pg_restore has jobs.
+const together = 2
+
 // getDir fetches all objects below a prefix into a folder.
 func getDir(ctx context.Context, prefix, dir string) error {
-	manager, bucket := transfers()
-	out, err := manager.DownloadDirectory(ctx, &transfermanager.DownloadDirectoryInput{Bucket: bucket, KeyPrefix: &prefix, Destination: &dir})
+	client, bucket := sink()
+	prefix = path.Clean(prefix) + "/"
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(together)
+	pages := s3.NewListObjectsV2Paginator(client, &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return errors.Join(fmt.Errorf("list folder: %w", err), group.Wait())
+		}
+		for _, o := range page.Contents {
+			group.Go(func() error { return getFile(ctx, *o.Key, filepath.Join(dir, strings.TrimPrefix(*o.Key, prefix))) })
+		}
+	}
+	return group.Wait()
+}
+
+func getFile(ctx context.Context, key, name string) (err error) {
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return fmt.Errorf("get folder: %w", err)
+	}
+	file, err := os.Create(name)
 	if err != nil {
 		return fmt.Errorf("get folder: %w", err)
 	}
-	if out.ObjectsFailed > 0 {
-		return fmt.Errorf("get folder: %d objects could not be fetched", out.ObjectsFailed)
-	}
-	return nil
+	defer func() { err = errors.Join(err, file.Close()) }()
+	return get(ctx, key, file)
 }
 
 // stored is how many bytes lie below a prefix of a bucket.
