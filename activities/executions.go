@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/lifeboat-dr/lifeboat/internal/evidence"
@@ -234,6 +236,23 @@ func (x *Executions) AppendJournal(ctx context.Context, in JournalInput) (Journa
 		return Journaled{}, err
 	}
 	return Journaled{Head: JournalHead(done.Head), Vaults: done.Vaults, Missed: done.Missed}, nil
+}
+
+// HealJournal gives each vault the entries of an execution's journal that it lacks and another has. A vault that
+// is still away is named, and is no error. It is safe to repeat.
+func (x *Executions) HealJournal(ctx context.Context, in HealInput) (Healed, error) {
+	if _, err := x.Orders.CheckExecution(in.Guard, true); err != nil {
+		return Healed{}, err
+	}
+	done, err := x.Journal.Heal(ctx, x.Signers, in.Guard.Execution)
+	if err != nil {
+		return Healed{}, err
+	}
+	out := Healed{Left: slices.Sorted(maps.Keys(done.Left))}
+	for _, n := range done.Filled {
+		out.Filled += n
+	}
+	return out, nil
 }
 
 // PrepareGate puts into words what people decide about. It changes nothing.

@@ -59,6 +59,17 @@ type Journaled struct {
 	Missed []string    `json:"missed,omitempty"`
 }
 
+// HealInput asks to fill the gaps of an execution's journal.
+type HealInput struct {
+	Guard plan.Guard `json:"guard"`
+}
+
+// Healed says which vaults still lack entries.
+type Healed struct {
+	Filled int      `json:"filled"`
+	Left   []string `json:"left,omitempty"`
+}
+
 // GateInput asks to put into words what people decide about.
 type GateInput struct {
 	Guard plan.Guard `json:"guard"`

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lifeboat-dr/lifeboat/internal/devstack/stack"
+	"github.com/lifeboat-dr/lifeboat/runbooks"
 )
 
 // devVariable names the state directory for a re-executed test binary that is `lifeboat dev`.
@@ -58,6 +59,7 @@ func TestDevLeavesNothingBehind(t *testing.T) {
 		if running := processesOf(t, dir); len(running) < 6 {
 			t.Errorf("%s: only %d processes can be told to belong to it: %v", round, len(running), running)
 		}
+		lintBuiltins(t, filepath.Join(dir, "lifeboat.yaml"))
 		_ = dev.Process.Kill()
 		_ = dev.Wait()
 		left := processesOf(t, dir)
@@ -67,6 +69,20 @@ func TestDevLeavesNothingBehind(t *testing.T) {
 		if len(left) > 0 {
 			t.Errorf("%s: after the kill these are left: %v", round, left)
 		}
+	}
+}
+
+// lintBuiltins holds the runbooks that come with Lifeboat against a configuration and its roster: nothing to
+// object to, and nothing that could not be looked at.
+func lintBuiltins(t *testing.T, config string) {
+	t.Helper()
+	args := []string{"--config", config, "runbook", "lint"}
+	for _, r := range runbooks.Builtin() {
+		args = append(args, r.Name)
+	}
+	var out, errs strings.Builder
+	if code := execute(t.Context(), args, &out, &errs); code != exitOK || out.Len()+errs.Len() > 0 {
+		t.Errorf("lint of the builtin runbooks ends with %d: %s%s", code, out.String(), errs.String())
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,9 +26,51 @@ import (
 
 func newEvidence(a *app) *cobra.Command {
 	cmd := &cobra.Command{Use: "evidence", Short: "What executions leave: hash-chained, signed journals in the vaults"}
-	cmd.AddCommand(newEvidenceVerify(a))
+	cmd.AddCommand(newEvidenceVerify(a), newEvidenceHeal(a))
 	return cmd
 }
+
+func newEvidenceHeal(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "heal EXECUTION",
+		Short: "Give each vault the entries of a journal that it lacks and another has",
+		Long: `For a vault that was away while the execution ran. Entries are copied with the signatures that they have, and
+only those that are believed; nothing is overwritten. It is safe to repeat.`,
+		Example: "  lifeboat evidence heal data-deletion/database/20261125T030000Z",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			engine, err := a.vaults(cmd.Context())
+			if err != nil {
+				return err
+			}
+			journal := evidence.Journal{Vaults: engine.JournalVaults(), Patience: healPatience}
+			healed, err := journal.Heal(cmd.Context(), engine.Finder.Signers, args[0])
+			if errors.Is(err, store.ErrNotFound) {
+				return failWith(exitNotFound, "no vault holds a journal of %s", args[0])
+			}
+			if err != nil {
+				return failWith(exitFailed, "%w", err)
+			}
+			for _, vault := range slices.Sorted(maps.Keys(healed.Filled)) {
+				fmt.Fprintf(a.stdout, "vault %s got %d entries\n", vault, healed.Filled[vault])
+			}
+			if len(healed.Left) > 0 {
+				var left []error
+				for _, vault := range slices.Sorted(maps.Keys(healed.Left)) {
+					left = append(left, fmt.Errorf("vault %s still lacks entries: %w", vault, healed.Left[vault]))
+				}
+				return failWith(exitFailed, "%w", errors.Join(left...))
+			}
+			if len(healed.Filled) == 0 {
+				fmt.Fprintln(a.stdout, "every vault that answers has all entries")
+			}
+			return nil
+		},
+	}
+}
+
+// healPatience bounds one write of an entry to one vault.
+const healPatience = 30 * time.Second
 
 // verdict is what was found of a journal.
 type verdict struct {

@@ -69,3 +69,6 @@ var journaling = profile{attempt: 30 * time.Second, budget: 2 * time.Minute, fir
 
 // judgement is for commands: a person waits for the answer.
 var judgement = profile{attempt: 10 * time.Second, budget: time.Minute, first: 200 * time.Millisecond, most: 2 * time.Second}
+
+// mending fills gaps of the journal when an execution has ended: a vault that is away must not keep it.
+var mending = profile{attempt: 2 * time.Minute, budget: 2 * time.Minute, first: time.Second, most: 5 * time.Second, tries: 2}

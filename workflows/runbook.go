@@ -28,6 +28,8 @@ type Carried struct {
 	Admitted activities.Admitted    `json:"admitted"`
 	State    *execution.State       `json:"state"`
 	Head     activities.JournalHead `json:"head"`
+	// Holes says that a vault lacked an entry of the journal at some time.
+	Holes bool `json:"holes,omitempty"`
 }
 
 // RunbookResult is how an execution ended.
@@ -128,7 +130,7 @@ func newEngine(ctx workflow.Context, in RunbookInput) *engine {
 // admit finds out what this execution is. The run before, or the journal, may have done so already.
 func (e *engine) admit(ctx workflow.Context) error {
 	if c := e.in.Carried; c != nil {
-		e.admitted, e.state, e.journal.head = c.Admitted, c.State, c.Head
+		e.admitted, e.state, e.journal.head, e.journal.holes = c.Admitted, c.State, c.Head, c.Holes
 		e.runbook = &e.admitted.Runbook
 		return e.label(ctx)
 	}
@@ -230,6 +232,7 @@ func (e *engine) conclude(ctx workflow.Context) (*RunbookResult, error) {
 	}
 	e.release(ctx)
 	e.tellEnd(ctx, outcome)
+	e.heal(ctx)
 	result.Journal = e.journal.head
 	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
 	// Messages are waited for, but no receiver that is down keeps an execution from its end.

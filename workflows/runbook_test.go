@@ -40,6 +40,9 @@ type stage struct {
 	// fail makes a step's activity fail so many times, for good.
 	fail   map[string]int
 	refuse bool // no vault takes the journal
+	// missed are the vaults that never take it, and healed how often they were given what they lack.
+	missed []string
+	healed int
 	alerts []string
 	seen   int
 	admit  error
@@ -60,6 +63,10 @@ func newStage(t *testing.T, text string) *stage {
 	register := func(name string, fn any) { s.env.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name}) }
 	register("AdmitExecution", s.admission)
 	register("AppendJournal", s.appendJournal)
+	register("HealJournal", func(context.Context, activities.HealInput) (activities.Healed, error) {
+		s.healed++
+		return activities.Healed{Left: s.missed}, nil
+	})
 	register("PrepareGate", s.prepareGate)
 	register("JudgeCommand", s.judge)
 	register("DigestPlan", func(context.Context, []activities.PlannedChange) (string, error) { return "digest", nil })
@@ -101,7 +108,7 @@ func (s *stage) appendJournal(_ context.Context, in activities.JournalInput) (ac
 		return activities.Journaled{}, activities.Forked(fmt.Errorf("head %d, journal %d", in.Head.Seq, len(s.journal)))
 	}
 	s.journal = append(s.journal, in.Events...)
-	return activities.Journaled{Head: activities.JournalHead{Seq: int64(len(s.journal)), Hash: "h"}, Vaults: []string{"v"}}, nil
+	return activities.Journaled{Head: activities.JournalHead{Seq: int64(len(s.journal)), Hash: "h"}, Vaults: []string{"v"}, Missed: s.missed}, nil
 }
 
 func (s *stage) prepareGate(_ context.Context, in activities.GateInput) (activities.GatePrepared, error) {

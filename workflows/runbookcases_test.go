@@ -294,3 +294,17 @@ func TestRunbookUndoByHandIsConfirmed(t *testing.T) {
 		}
 	}
 }
+
+func TestRunbookHealsItsJournalOnce(t *testing.T) {
+	for name, missed := range map[string][]string{"whole": nil, "a vault was away": {"west"}} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t, head+step("one", "")+step("two", ""))
+			s.missed = missed
+			state, _ := s.run()
+			expectState(t, state, plan.ExecutionCompleted)
+			if want := len(missed); s.healed != want {
+				t.Errorf("healed %d times, want %d", s.healed, want)
+			}
+		})
+	}
+}

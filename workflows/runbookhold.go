@@ -85,6 +85,6 @@ func (e *engine) continueAsNew(ctx workflow.Context) error {
 		return err
 	}
 	return workflow.NewContinueAsNewError(ctx, RunbookName, RunbookInput{
-		Docket: e.in.Docket, Journal: e.in.Journal, Carried: &Carried{Admitted: e.admitted, State: e.state, Head: e.journal.head},
+		Docket: e.in.Docket, Journal: e.in.Journal, Carried: &Carried{Admitted: e.admitted, State: e.state, Head: e.journal.head, Holes: e.journal.holes},
 	})
 }

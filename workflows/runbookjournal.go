@@ -20,6 +20,8 @@ type journal struct {
 	late string
 	// missed are the vaults that lack entries which another one has.
 	missed []string
+	// holes says that a vault lacked an entry at some time.
+	holes bool
 }
 
 // journalRest is how long the journal waits after no vault took it.
@@ -45,6 +47,7 @@ func (e *engine) keepJournal(ctx workflow.Context) {
 		case err == nil:
 			e.journal.head, e.journal.late, e.journal.missed = written.Head, "", written.Missed
 			e.journal.pending = e.journal.pending[batch:]
+			e.journal.holes = e.journal.holes || len(written.Missed) > 0
 			e.dirty = true
 		case errors.As(err, &refused) && refused.NonRetryable():
 			// Another engine writes this journal, or we may not: going on would be a second truth.
@@ -64,4 +67,23 @@ func (e *engine) journaled(ctx workflow.Context) error {
 		return err
 	}
 	return e.broken
+}
+
+// heal gives vaults that were away for a while the entries that they lack, when all is written. One that is still
+// away is left alone: `lifeboat evidence heal` does it when it is back.
+func (e *engine) heal(ctx workflow.Context) {
+	if !e.journal.holes || workflow.GetVersion(ctx, "2026-11-25-heal-journal", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return
+	}
+	var executions *activities.Executions
+	var healed activities.Healed
+	err := workflow.ExecuteActivity(mending.on(ctx, "", "Fill the gaps of the journal"), executions.HealJournal, activities.HealInput{
+		Guard: e.withDocket(e.guard("journal")),
+	}).Get(ctx, &healed)
+	if err != nil {
+		workflow.GetLogger(ctx).Warn("heal journal", "error", err)
+		return
+	}
+	e.journal.missed = healed.Left
+	e.show(ctx)
 }

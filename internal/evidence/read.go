@@ -25,6 +25,8 @@ type Read struct {
 	// Problems are vaults that could not be read, and documents that were not believed: what was found in
 	// spite of them holds.
 	Problems []error
+	// documents are the entries as they are stored, with their signatures.
+	documents []manifest.Document
 }
 
 // candidate is one version of one entry in one vault.
@@ -60,13 +62,13 @@ func Load(ctx context.Context, vaults []Vault, signers *signature.Verifier, exec
 	last := slices.Max(slices.Collect(maps.Keys(found)))
 	who := map[string]bool{}
 	for seq := int64(1); seq <= last; seq++ {
-		e, text, signer, err := r.choose(ctx, signers, execution, seq, found[seq])
+		e, doc, signer, err := r.choose(ctx, signers, execution, seq, found[seq])
 		if err != nil {
 			return r, err
 		}
 		who[signer] = true
-		r.Entries = append(r.Entries, e)
-		r.Head = Head{Seq: seq, Hash: hashOf(text)}
+		r.Entries, r.documents = append(r.Entries, e), append(r.documents, doc)
+		r.Head = Head{Seq: seq, Hash: hashOf(doc.Signed)}
 		for _, vault := range vaults {
 			if !slices.ContainsFunc(found[seq], func(c candidate) bool { return c.vault.Name == vault.Name }) {
 				r.Gaps[vault.Name] = append(r.Gaps[vault.Name], seq)
@@ -95,7 +97,7 @@ func list(ctx context.Context, vault Vault, execution string, found map[int64][]
 }
 
 // choose finds the entry that holds at a place: in each vault the oldest version that is validly signed.
-func (r *Read) choose(ctx context.Context, signers *signature.Verifier, execution string, seq int64, all []candidate) (chosen Entry, text, signer string, err error) {
+func (r *Read) choose(ctx context.Context, signers *signature.Verifier, execution string, seq int64, all []candidate) (chosen Entry, held manifest.Document, signer string, err error) {
 	believed := map[string]bool{}
 	for _, c := range all {
 		if believed[c.vault.Name] {
@@ -117,38 +119,16 @@ func (r *Read) choose(ctx context.Context, signers *signature.Verifier, executio
 			continue
 		}
 		believed[c.vault.Name] = true
-		if text != "" && doc.Signed != text {
-			return Entry{}, "", "", fmt.Errorf("%w: %s is not the same in vault %s as in another", ErrFork, c.version.Key, c.vault.Name)
+		if held.Signed != "" && doc.Signed != held.Signed {
+			return Entry{}, held, "", fmt.Errorf("%w: %s is not the same in vault %s as in another", ErrFork, c.version.Key, c.vault.Name)
 		}
-		chosen, text, signer = e, doc.Signed, who
+		chosen, held, signer = e, doc, who
 	}
 	switch {
-	case text == "":
-		return Entry{}, "", "", fmt.Errorf("%w: entry %d of %s is in no vault that could be read", ErrBroken, seq, execution)
+	case held.Signed == "":
+		return Entry{}, held, "", fmt.Errorf("%w: entry %d of %s is in no vault that could be read", ErrBroken, seq, execution)
 	case chosen.Previous != r.Head.Hash:
-		return Entry{}, "", "", fmt.Errorf("%w: entry %d of %s does not continue entry %d", ErrBroken, seq, execution, seq-1)
+		return Entry{}, held, "", fmt.Errorf("%w: entry %d of %s does not continue entry %d", ErrBroken, seq, execution, seq-1)
 	}
-	return chosen, text, signer, nil
-}
-
-// Heal copies to each vault the entries that it lacks and another has. It is safe to repeat. It returns the
-// vaults that are still not whole, with the reason.
-func (j *Journal) Heal(ctx context.Context, signers *signature.Verifier, execution string) (map[string]error, error) {
-	read, err := Load(ctx, j.Vaults, signers, execution)
-	if err != nil {
-		return nil, err
-	}
-	left := map[string]error{}
-	for _, vault := range j.Vaults {
-		for _, seq := range read.Gaps[vault.Name] {
-			e := read.Entries[seq-1]
-			before := Head{Seq: seq - 1, Hash: e.Previous}
-			one := Journal{Vaults: []Vault{vault}, Signer: j.Signer, Patience: j.Patience}
-			if _, err := one.Append(ctx, execution, before, []Event{e.Event}); err != nil {
-				left[vault.Name] = err
-				break
-			}
-		}
-	}
-	return left, nil
+	return chosen, held, signer, nil
 }
