@@ -157,10 +157,16 @@ func TestWorkOrderIsCheckedByTheActivity(t *testing.T) {
 		defer func() { c.clock = now }()
 		c.clock = now.Add(7 * time.Hour) // how it ended is written down after its time, too
 		in.Head = call[activities.Journaled](t, c, "AppendJournal", in).Head
+		if healed := call[activities.Healed](t, c, "HealJournal", activities.HealInput{Guard: in.Guard}); healed.Filled > 0 || len(healed.Left) > 0 {
+			t.Errorf("healed %+v", healed)
+		}
 		in.Guard.Execution = "scale/database/20261125T050000Z"
 		var refused *temporal.ApplicationError
 		if _, err := c.env.ExecuteActivity("AppendJournal", in); !errors.As(err, &refused) || refused.Type() != activities.TypeNotAllowed {
 			t.Errorf("another execution's journal was written: %v", err)
+		}
+		if _, err := c.env.ExecuteActivity("HealJournal", activities.HealInput{Guard: in.Guard}); !errors.As(err, &refused) || refused.Type() != activities.TypeNotAllowed {
+			t.Errorf("another execution's journal was healed: %v", err)
 		}
 	})
 }
