@@ -138,8 +138,8 @@ func (s *session) look(ctx context.Context) (seen, error) {
 		return now, err
 	}
 	state, err := s.ask(ctx, "SHOW STATE")
-	if err != nil {
-		return now, err
+	if err != nil && (!errors.Is(err, traffic.ErrUnavailable) || s.admin.conn.IsClosed()) {
+		return now, err // versions before 1.19 do not know the command, and say so
 	}
 	for _, r := range state {
 		now.whole = now.whole || r["key"] != "active" && r["value"] == "yes"

@@ -59,7 +59,7 @@ func (s *session) pause(ctx context.Context, c traffic.Change) (before, r record
 	case err != nil:
 		return before, r, err
 	case now.whole:
-		return before, r, traffic.Fail(s.op, traffic.ErrState, "whoever paused it has to say RESUME on its console, without a database", "all of PgBouncer is paused or suspended by hand")
+		return before, r, errWhole(s.op)
 	case before.State == traffic.Open && now.state == traffic.Open && !now.leads(before.To):
 		return before, r, traffic.Fail(s.op, traffic.ErrState, "let PgBouncer's configuration lead where the door's file says, or the file where it leads", "the door leads elsewhere than recorded")
 	}
@@ -79,6 +79,11 @@ func (s *session) pause(ctx context.Context, c traffic.Change) (before, r record
 		}
 	}
 	return before, r, s.tellPause(ctx)
+}
+
+// errWhole says that somebody paused more than this door, which Lifeboat never does.
+func errWhole(op string) error {
+	return traffic.Fail(op, traffic.ErrState, "whoever paused it has to say RESUME on its console, without a database", "all of PgBouncer is paused or suspended by hand")
 }
 
 // tellPause returns when PgBouncer has taken note, not when all transactions have ended.
@@ -105,6 +110,9 @@ func (s *session) tellPause(ctx context.Context) error {
 		}
 		select {
 		case err := <-answered:
+			if err != nil && strings.Contains(err.Error(), "already suspended/paused") {
+				return errWhole(s.op) // a version that does not tell so before
+			}
 			if err != nil {
 				return err
 			}

@@ -60,7 +60,7 @@ func (s *session) release(ctx context.Context) error {
 		return err
 	}
 	if now.whole {
-		return traffic.Fail(s.op, traffic.ErrState, "whoever paused it has to say RESUME on its console, without a database", "all of PgBouncer is paused or suspended by hand")
+		return errWhole(s.op)
 	}
 	if now.entry["disabled"] == "1" {
 		if _, err := s.ask(ctx, "ENABLE "+s.cfg.Database); err != nil {
@@ -90,7 +90,7 @@ func (d *Door) passes(ctx context.Context, r record) error {
 	}
 	limited, cancel := context.WithTimeout(ctx, d.cfg.Timeout)
 	defer cancel()
-	hint := "the door is open: look at PgBouncer's log, and at the server that it leads to; repeating this asks again"
+	hint := "the door is open: look at PgBouncer's log, at the server that it leads to, and whether somebody paused all of PgBouncer; repeating this asks again"
 	conn, err := identity.Connect(limited, address, d.cfg.Database)
 	if err != nil {
 		return traffic.FromServer(op, hint, err)
