@@ -225,7 +225,14 @@ func (s *session) letGo(ctx context.Context, before, r record) error {
 	if err := s.stillOurs(r); err != nil {
 		return err
 	}
-	if before.State != traffic.Open {
+	switch {
+	case before.State == traffic.Open:
+	case r.Before != nil && r.To != nil && r.Before.destination().Same(*r.To.destination()):
+		// An earlier try of this hold was interrupted: connections are left from before it, so the door was
+		// never held to its end, nor moved.
+		before = r
+		before.State, before.Before = traffic.Open, nil
+	default:
 		return nil // it was shut before, and stays so
 	}
 	before.Serial = r.Serial + 1

@@ -61,6 +61,13 @@ func (s *session) shut(ctx context.Context, r record) error {
 	if r.State == traffic.Open || now.state == traffic.Open {
 		return traffic.Fail(s.op, traffic.ErrState, "hold it or close it first", "the door is %s, recorded as %s", now.state, r.State)
 	}
+	servers, err := s.ask(ctx, "SHOW SERVERS")
+	if err != nil {
+		return err
+	}
+	if left := of(servers, "database", s.cfg.Database); len(left) > 0 {
+		return traffic.Fail(s.op, traffic.ErrState, "repeat the hold: it was interrupted before all transactions had ended", "%d connections to the server that it leads to are still in use", len(left))
+	}
 	return nil
 }
 

@@ -47,6 +47,11 @@ func TestDoor(t *testing.T) {
 		{"running transactions end first", drains},
 		{"who stands in the way is named", inTheWay},
 		{"a closed door refuses", refuses},
+		{"a crash while held comes up held", comesUpHeld},
+		{"a reload and a resume by hand open nothing", staysHeld},
+		{"an interrupted operation is seen and repeated", interrupted},
+		{"who was overtaken changes nothing", overtaken},
+		{"files that are not the door's are refused", files},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, s) })
 	}
