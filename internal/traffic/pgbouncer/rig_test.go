@@ -52,6 +52,11 @@ func TestDoor(t *testing.T) {
 		{"an interrupted operation is seen and repeated", interrupted},
 		{"who was overtaken changes nothing", overtaken},
 		{"files that are not the door's are refused", files},
+		{"a move needs a held door", moves},
+		{"a destination that is not proven is not taken", wrongDestinations},
+		{"an exchanged server is noticed", exchanged},
+		{"settings that do not fit are noticed", unfit},
+		{"a door can log in as each client", asClients},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, s) })
 	}
