@@ -138,7 +138,7 @@ func (s *session) look(ctx context.Context) (seen, error) {
 		return now, err
 	}
 	state, err := s.ask(ctx, "SHOW STATE")
-	if err != nil && (!errors.Is(err, traffic.ErrUnavailable) || s.admin.conn.IsClosed()) {
+	if err != nil && (!errors.Is(err, traffic.ErrUnavailable) || s.conn.IsClosed()) {
 		return now, err // versions before 1.19 do not know the command, and say so
 	}
 	for _, r := range state {

@@ -56,7 +56,7 @@ func (d *Door) write(op string, r record, extra string) error {
 	if err != nil {
 		return fileError(op, err)
 	}
-	defer os.Remove(f.Name()) // nothing is there any more when it was renamed
+	defer func() { _ = os.Remove(f.Name()) }() // nothing is there any more when it was renamed
 	defer f.Close()
 	if owner, ok := before.Sys().(*syscall.Stat_t); ok {
 		uid := -1
