@@ -34,6 +34,9 @@ func (w *When) fits(mode plan.Mode, approach plan.Approach) bool {
 	if w == nil {
 		return true
 	}
+	if w.Never {
+		return false
+	}
 	inMode := len(w.Modes) == 0 || slices.Contains(w.Modes, mode) || mode == plan.ModePlan && slices.Contains(w.Modes, plan.ModeLive)
 	return inMode && (w.Approach == "" || w.Approach == approach)
 }

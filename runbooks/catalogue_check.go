@@ -12,8 +12,6 @@ const (
 	ActionCallEndpoint plan.Action = "endpoint.call"
 	// ActionRunProgram starts a program of the configuration.
 	ActionRunProgram plan.Action = "program.run"
-	// ActionStartRunbook starts another runbook.
-	ActionStartRunbook plan.Action = "runbook.start"
 )
 
 var sqlParams = []Param{

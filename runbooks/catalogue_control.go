@@ -1,12 +1,8 @@
 package runbooks
 
-import (
-	"time"
+import "time"
 
-	"github.com/lifeboat-dr/lifeboat/internal/plan"
-)
-
-// controlTypes are the steps that wait, and that run other runbooks.
+// controlTypes are the steps that wait, and those that other runbooks take the place of.
 var controlTypes = []Type{
 	{
 		Name: "wait", Title: "Wait",
@@ -28,20 +24,15 @@ var controlTypes = []Type{
 		},
 	},
 	{
-		Name: "runbook", Title: "Runbook",
-		Doc: "Runs another runbook as an execution of its own, in the same mode, and waits for it. It brings its own gates; a decision " +
-			"here counts for nothing there.",
+		Name: typeRunbook, Title: "Runbook",
+		Doc: "Does what another runbook says, with its gates: when the execution starts, the steps of that runbook take the place of " +
+			"this one, with ids that begin with this one's and a dot. It acts on the same target.",
 		ByHand: "Take the printed page of the other runbook, work through it and come back.",
-		Effect: EffectNone, Assumed: EffectIrreversible, Actions: []plan.Action{ActionStartRunbook}, Workflow: "Runbook",
-		Skippable: true, Timeout: 24 * time.Hour, Retry: RetryNever, UndoTypes: []string{"runbook", "manual"},
+		Effect: EffectNone, Control: true, Skippable: false, Retry: RetryNever,
 		Params: []Param{
 			{Name: "name", Kind: KindRunbook, Required: true, Literal: true, Doc: "the runbook"},
 			{Name: "inputs", Kind: KindValues, Doc: "its inputs"},
 			{Name: "digest", Kind: KindString, Literal: true, Doc: "SHA-256 of its text in hex, when only this very version may run"},
-		},
-		Outputs: []Output{
-			{"execution", KindString, "the id of its execution"},
-			{"state", KindString, "how it ended: completed or completedWithExceptions"},
 		},
 	},
 }

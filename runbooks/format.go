@@ -16,7 +16,7 @@ const APIVersion = "lifeboat/v1"
 const (
 	// MaxText is in bytes.
 	MaxText = 256 << 10
-	// MaxSteps is how many steps one runbook has at most; nested runbooks count on their own.
+	// MaxSteps is how many steps a runbook has at most, those of the runbooks inside of it included.
 	MaxSteps = 500
 )
 
@@ -44,6 +44,8 @@ type Runbook struct {
 	// Duration is how long an execution may take in all, people's waiting included.
 	Duration time.Duration `json:"duration"`
 	Steps    []Step        `json:"steps"`
+	// Nested are the runbooks whose steps [Expand] put in the place of steps; empty in what [Parse] returns.
+	Nested []Nested `json:"nested,omitempty"`
 }
 
 // Objectives are what the runbook has to reach; zero where it sets none.
@@ -163,6 +165,9 @@ type When struct {
 	Modes    []plan.Mode   `json:"modes,omitempty"`
 	Approach plan.Approach `json:"approach,omitempty"`
 	Equals   []Equal       `json:"equals,omitempty"`
+	// Never says that the step does not apply at all: the condition of its runbook and that of the step which
+	// runs the runbook cannot hold together.
+	Never bool `json:"never,omitempty"`
 }
 
 // Equal compares what a reference stands for with a value.

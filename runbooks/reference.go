@@ -30,7 +30,7 @@ var executionFields = []Output{
 // Reference is one ${…}.
 type Reference struct {
 	Root Root
-	// Step is the id of the step, for RootSteps.
+	// Step is the id of the step, for RootSteps; that of a step of a nested runbook has dots.
 	Step string
 	// Name is the input, the output or the field.
 	Name string
@@ -109,8 +109,10 @@ func parseReference(inside string) (Reference, error) {
 		}
 	}
 	switch root := Root(words[0]); {
-	case root == RootSteps && len(words) == 3:
-		return Reference{Root: root, Step: words[1], Name: words[2]}, nil
+	case root == RootSteps && len(words) >= 3 && len(words) <= MaxDepth+2:
+		// The id of a step of a nested runbook has a dot for each runbook around it.
+		last := len(words) - 1
+		return Reference{Root: root, Step: strings.Join(words[1:last], "."), Name: words[last]}, nil
 	case (root == RootInputs || root == RootExecution) && len(words) == 2:
 		return Reference{Root: root, Name: words[1]}, nil
 	}

@@ -63,15 +63,18 @@ func ResolveText(text string, scope Scope) (string, error) {
 	return written(value)
 }
 
-func resolve(value any, scope Scope) (any, error) {
+func resolve(value any, scope Scope) (any, error) { return resolveBy(value, scope.value) }
+
+// resolveBy replaces every reference by what it stands for.
+func resolveBy(value any, standsFor func(Reference) (any, error)) (any, error) {
 	switch v := value.(type) {
 	case string:
-		return resolveText(v, scope)
+		return resolveTextBy(v, standsFor)
 	case []any:
 		list := make([]any, len(v))
 		for i, item := range v {
 			var err error
-			if list[i], err = resolve(item, scope); err != nil {
+			if list[i], err = resolveBy(item, standsFor); err != nil {
 				return nil, err
 			}
 		}
@@ -80,7 +83,7 @@ func resolve(value any, scope Scope) (any, error) {
 		values := make(map[string]any, len(v))
 		for _, key := range sortedKeys(v) {
 			var err error
-			if values[key], err = resolve(v[key], scope); err != nil {
+			if values[key], err = resolveBy(v[key], standsFor); err != nil {
 				return nil, err
 			}
 		}
@@ -89,13 +92,15 @@ func resolve(value any, scope Scope) (any, error) {
 	return value, nil
 }
 
-func resolveText(text string, scope Scope) (any, error) {
+func resolveText(text string, scope Scope) (any, error) { return resolveTextBy(text, scope.value) }
+
+func resolveTextBy(text string, standsFor func(Reference) (any, error)) (any, error) {
 	parts, err := split(text)
 	if err != nil {
 		return nil, err
 	}
 	if len(parts) == 1 && parts[0].ref != nil {
-		return scope.value(*parts[0].ref)
+		return standsFor(*parts[0].ref)
 	}
 	result := ""
 	for _, p := range parts {
@@ -103,7 +108,7 @@ func resolveText(text string, scope Scope) (any, error) {
 			result += p.text
 			continue
 		}
-		value, err := scope.value(*p.ref)
+		value, err := standsFor(*p.ref)
 		if err != nil {
 			return nil, err
 		}

@@ -85,8 +85,11 @@ func (d *document) step(node ast.Node, path string) {
 	step.Effect = word(s, "effect", Effects, step.Effect)
 	step.OnFailure = word(s, "onFailure", Failures, FailurePause)
 	step.Undo = d.undo(s, t)
-	if t.Name == "approval" {
+	switch t.Name {
+	case "approval":
 		d.gateTimeout(s, &step)
+	case typeRunbook:
+		d.insideAnother(s, &step)
 	}
 	d.runbook.Steps = append(d.runbook.Steps, step)
 	d.paths = append(d.paths, path)
@@ -103,6 +106,20 @@ func (d *document) gateTimeout(s *section, step *Step) {
 	if text, ok := step.With["expires"].(string); ok {
 		step.Timeout, _ = plan.ParseDuration(text) // checked with the other parameters
 	}
+}
+
+// insideAnother refuses settings that mean nothing for a step that others take the place of: each of those has
+// its own.
+func (d *document) insideAnother(s *section, step *Step) {
+	for _, name := range []string{"timeout", "retry", "effect", "undo"} {
+		if s.has(name) {
+			d.fail(d.places[join(s.path, name)], join(s.path, name), "a step that runs a runbook has no %s: the steps of that runbook have their own", name)
+		}
+	}
+	if path := join(s.path, "onFailure"); step.OnFailure == FailureIgnore {
+		d.fail(d.places[path], path, "each step of the other runbook says for itself whether its failure may be ignored: use pause, or undo where those that say pause shall undo")
+	}
+	step.Timeout, step.Retry, step.Effect, step.Undo = 0, RetryNever, EffectNone, nil
 }
 
 func (d *document) stepType(s *section) *Type {
