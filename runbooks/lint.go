@@ -28,8 +28,8 @@ type Configuration interface {
 type Views struct {
 	Roster        Roster
 	Configuration Configuration
-	// Runbook finds another runbook by its name, nil when there is none.
-	Runbook func(name string) *Runbook
+	// Runbook finds another runbook by its name.
+	Runbook Library
 }
 
 // Lint says everything that is wrong with a runbook, or that people should look at: what [Parse] refuses,
@@ -37,7 +37,7 @@ type Views struct {
 func Lint(text []byte, views Views) Problems {
 	d := parse(text)
 	if d.runbook != nil {
-		l := &linter{document: d, r: d.runbook, views: views, before: map[string]map[string]bool{}, used: map[Reference]bool{}}
+		l := &linter{document: d, r: d.runbook, written: d.runbook, views: views, before: map[string]map[string]bool{}, used: map[Reference]bool{}}
 		l.run()
 	}
 	return d.problems.inOrder()
@@ -45,8 +45,10 @@ func Lint(text []byte, views Views) Problems {
 
 type linter struct {
 	*document
-	r     *Runbook
-	views Views
+	// r is the runbook with the steps of those inside of it, as far as these can be found; written is the
+	// runbook as it stands there.
+	r, written *Runbook
+	views      Views
 	// before are the closures of all steps.
 	before map[string]map[string]bool
 	// used are the references to inputs that were met.
@@ -54,6 +56,7 @@ type linter struct {
 }
 
 func (l *linter) run() {
+	l.expand()
 	for i := range l.r.Steps {
 		id := l.r.Steps[i].ID
 		l.before[id] = map[string]bool{}
@@ -68,8 +71,8 @@ func (l *linter) run() {
 		l.effect(step)
 		l.people(step)
 		l.names(step)
-		l.nested(step)
 	}
+	l.inside()
 	l.lostSite()
 	l.times()
 	l.unused()

@@ -55,22 +55,30 @@ func (testConfiguration) Site(use Use, name string) string {
 	return ""
 }
 
+// shelf are the runbooks that tests put into others.
+func shelf(name string) (*Runbook, string) {
+	text, ok := BuiltinNamed(name)
+	if !ok {
+		var err error
+		if text, err = os.ReadFile(filepath.Join("testdata", "nested", name+".yaml")); err != nil {
+			return nil, ""
+		}
+	}
+	r, err := Parse(text)
+	if err != nil {
+		panic(err)
+	}
+	return r, Digest(text)
+}
+
 var testViews = Views{
 	Roster:        testRoster{"commander": {"ann"}, "operator": {"ann", "bob", "cem"}, "incident-commander": {"ann", "bob", "cem"}, "database-operator": {"ann", "bob"}},
 	Configuration: testConfiguration{},
-	Runbook: func(name string) *Runbook {
+	Runbook: func(name string) (*Runbook, string) {
 		if name == "returns" {
-			return &Runbook{Name: name, Steps: []Step{{ID: "a", Type: "runbook", With: map[string]any{"name": "nested"}}}}
+			return &Runbook{Name: name, Steps: []Step{{ID: "a", Type: "runbook", With: map[string]any{"name": "nested"}}}}, "d"
 		}
-		text, ok := BuiltinNamed(name)
-		if !ok {
-			return nil
-		}
-		r, err := Parse(text)
-		if err != nil {
-			return nil
-		}
-		return r
+		return shelf(name)
 	},
 }
 

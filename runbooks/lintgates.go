@@ -75,6 +75,9 @@ func (l *linter) people(step *Step) {
 
 func (l *linter) gate(step *Step, path string) {
 	g := GateOf(step)
+	if step.When != nil && step.When.Never {
+		return
+	}
 	if g.OnTimeout == TimeoutProceed && (step.When == nil || !slices.Equal(step.When.Modes, []plan.Mode{plan.ModeDrill})) {
 		l.wrong(join(path, "onTimeout"), "nobody's silence is a yes: proceed is for steps whose when has mode: [drill] and nothing else")
 	}

@@ -75,6 +75,10 @@ func (l *linter) values(step *Step, t *Type, with map[string]any, path string, u
 
 // refer checks one reference of a step and gives the kind of what it stands for, "" when it stands for nothing.
 func (l *linter) refer(step *Step, ref Reference, path string, undo bool) Kind {
+	if givenFromOutside(step, ref) {
+		l.used[ref] = true
+		return "" // it stands at the step that runs the runbook, and is checked there
+	}
 	kind := l.kindOf(ref, step, path)
 	if kind == "" {
 		return ""
@@ -110,7 +114,7 @@ func (l *linter) kindOf(ref Reference, step *Step, path string) Kind {
 			return in.Type
 		}
 		if !l.failed[join("inputs", ref.Name)] {
-			l.say(path, "there is no input %s: %s", ref.Name, strictyaml.Suggest(ref.Name, l.inputNames()))
+			l.say(path, "there is no input %s: %s", ref.Name, strictyaml.Suggest(ref.Name, l.r.inputNames()))
 		}
 	case RootExecution:
 		if ref.Name == "target" && step != nil {
@@ -131,6 +135,13 @@ func (l *linter) kindOf(ref Reference, step *Step, path string) Kind {
 
 func (l *linter) outputKind(ref Reference, path string) Kind {
 	other := l.r.Step(ref.Step)
+	if runs := l.written.Step(ref.Step); runs != nil && runs.Type == typeRunbook {
+		l.say(path, "a step of type runbook has no outputs of its own: refer to a step of the runbook, as ${steps.%s.STEP.OUTPUT}", ref.Step)
+		return ""
+	}
+	if other == nil && l.notExpanded(ref.Step) {
+		return "" // that was said already
+	}
 	if other == nil {
 		l.say(path, "there is no step %s: %s", ref.Step, strictyaml.Suggest(ref.Step, l.r.ids()))
 		return ""
@@ -161,9 +172,9 @@ func (l *linter) targetKind() Kind {
 	return KindName
 }
 
-func (l *linter) inputNames() []string {
-	names := make([]string, len(l.r.Inputs))
-	for i, in := range l.r.Inputs {
+func (r *Runbook) inputNames() []string {
+	names := make([]string, len(r.Inputs))
+	for i, in := range r.Inputs {
 		names[i] = in.Name
 	}
 	return names

@@ -60,7 +60,7 @@ func (l *linter) unused() {
 			named = append(named, texts(step.Undo.With["roles"])...)
 		}
 	}
-	for _, role := range l.r.Roles {
+	for _, role := range l.written.Roles {
 		if !slices.Contains(named, role.Name) {
 			l.warn(join("roles", role.Name), "no step asks for this role")
 		}
@@ -77,7 +77,7 @@ func (l *linter) unchecked() {
 	if l.views.Configuration == nil {
 		l.warn("", "without a configuration it was not checked that the names in it exist, nor that nothing needs a site that is gone")
 	}
-	if l.views.Runbook == nil && slices.ContainsFunc(l.r.Steps, func(s Step) bool { return s.Type == "runbook" }) {
+	if l.views.Runbook == nil && len(l.written.Runs()) > 0 {
 		l.warn("", "the runbooks that this one runs were not looked at")
 	}
 }

@@ -78,6 +78,10 @@ func TestSchemaRefusesWhatParseRefuses(t *testing.T) {
 		"{id: a, type: backup, title: a, with: {component: d}, undo: {type: manual}}",
 		"{id: a, type: exec, title: a, with: {program: d}, undo: {type: backup, with: {component: d}}}",
 		"{id: a, type: exec, title: a, with: {program: d}, undo: {type: exec, with: {}}}",
+		"{id: a, type: runbook, title: a, with: {name: b}, timeout: 1h}",
+		"{id: a, type: runbook, title: a, with: {name: b}, effect: none}",
+		"{id: a, type: runbook, title: a, with: {name: b}, undo: {type: manual, with: {roles: [ops], instructions: a}}}",
+		"{id: a, type: runbook, title: a, with: {name: b}, onFailure: ignore}",
 		"{id: A, type: notify, title: a, with: {message: a}}",
 		"{id: a, type: notify, title: a, when: {mode: [night]}, with: {message: a}}",
 	} {

@@ -14,6 +14,10 @@ func perType(step bool) []any {
 		} else if step {
 			properties["undo"] = false
 		}
+		if step && t.Name == typeRunbook {
+			properties["timeout"], properties["retry"], properties["effect"] = false, false, false
+			properties["onFailure"] = object{"enum": []OnFailure{FailurePause, FailureUndo}}
+		}
 		then := object{"properties": properties}
 		if len(t.OneOf) > 0 || slices.ContainsFunc(t.Params, func(p Param) bool { return p.Required }) {
 			then["required"] = []string{"with"}

@@ -213,9 +213,9 @@ func (s *substitution) any(text string) (any, error) {
 				return nil, fmt.Errorf("write %s: %w", p.ref, err)
 			}
 			all = append(all, words...)
-		}
-		if err := s.take(32); err != nil { // before there are too many of them
-			return nil, err
+			if err := s.take(weight(value)); err != nil { // before there is too much of it
+				return nil, err
+			}
 		}
 	}
 	joined, err := unsplit(all)
@@ -251,21 +251,24 @@ func inText(value any) ([]part, error) {
 
 // unsplit is the text that [split] cuts into these parts.
 func unsplit(parts []part) (string, error) {
-	var b strings.Builder
-	literal := ""
+	var b, literal strings.Builder
+	flush := func() string {
+		text := literal.String()
+		literal.Reset()
+		b.WriteString(strings.ReplaceAll(text, "${", "$${"))
+		return text
+	}
 	for _, p := range parts {
 		if p.ref == nil {
-			literal += p.text
+			literal.WriteString(p.text)
 			continue
 		}
-		if strings.HasSuffix(literal, "$") {
+		if strings.HasSuffix(flush(), "$") {
 			return "", errDollar
 		}
-		b.WriteString(strings.ReplaceAll(literal, "${", "$${"))
 		b.WriteString(p.ref.String())
-		literal = ""
 	}
-	b.WriteString(strings.ReplaceAll(literal, "${", "$${"))
+	flush()
 	return b.String(), nil
 }
 
