@@ -40,6 +40,9 @@ type court struct {
 	clock   time.Time
 	runbook string
 	sigs    []string
+	// execution is whose commands are signed, and change what a docket is before it is packed.
+	execution string
+	change    func(*plan.Docket)
 }
 
 // scaler is a program that notes what it was run with.
@@ -54,7 +57,7 @@ func (s scaler) Run(_ context.Context, args []string) (int, string, error) {
 
 func newCourt(t *testing.T) *court {
 	t.Helper()
-	c := &court{keys: map[string]*signature.Signer{}, clock: time.Now().UTC().Truncate(time.Second), runbook: scaleRunbook}
+	c := &court{keys: map[string]*signature.Signer{}, clock: time.Now().UTC().Truncate(time.Second), runbook: scaleRunbook, execution: scaleExecution}
 	v := roster.First(c.clock.Add(-time.Hour))
 	for id, roles := range map[string][]string{
 		"alice": {plan.RoleOwner, plan.RoleCommander}, "bob": {plan.RoleOwner, plan.RoleCommander, plan.RoleApprover}, "carol": {plan.RoleApprover}, "erin": {plan.RoleAuditor},
@@ -120,12 +123,19 @@ func (c *court) change(t *testing.T, change func(*roster.Version) error) {
 // signRunbook lets two owners sign the runbook as it is.
 func (c *court) signRunbook(t *testing.T) {
 	t.Helper()
-	c.sigs = nil
+	c.sigs = c.owned(t, c.runbook).Signatures
+}
+
+// owned is a text that two owners signed.
+func (c *court) owned(t *testing.T, text string) plan.NestedText {
+	t.Helper()
+	signed := plan.NestedText{Text: text}
 	for _, id := range []string{"alice", "bob"} {
-		sig, err := c.keys[id].Sign(signature.Runbook, []byte(c.runbook))
+		sig, err := c.keys[id].Sign(signature.Runbook, []byte(text))
 		must(t, err)
-		c.sigs = append(c.sigs, string(sig))
+		signed.Signatures = append(signed.Signatures, string(sig))
 	}
+	return signed
 }
 
 func emptyVault(t *testing.T) store.Store {
@@ -167,7 +177,7 @@ func sha(text string) string {
 func (c *court) command(t *testing.T, who string, kind plan.CommandKind, step, digest string) plan.SignedCommand {
 	t.Helper()
 	s, err := roster.SignCommand(plan.Command{
-		Format: 1, Kind: kind, ID: roster.NewCommandID(), Execution: scaleExecution, Step: step, Digest: digest, Person: who, Reason: "because",
+		Format: 1, Kind: kind, ID: roster.NewCommandID(), Execution: c.execution, Step: step, Digest: digest, Person: who, Reason: "because",
 		Issued: c.clock, Expires: c.clock.Add(time.Hour),
 	}, c.keys[who])
 	must(t, err)
@@ -191,9 +201,13 @@ func (c *court) docketOf(t *testing.T, who string, b plan.Brief) (packed, briefD
 	t.Helper()
 	brief, err := json.Marshal(b)
 	must(t, err)
-	packed, err = roster.PackDocket(plan.Docket{
+	docket := plan.Docket{
 		Runbook: c.runbook, Signatures: c.sigs, Brief: string(brief), Start: c.command(t, who, plan.CommandStart, "", sha(string(brief))),
-	})
+	}
+	if c.change != nil {
+		c.change(&docket)
+	}
+	packed, err = roster.PackDocket(docket)
 	must(t, err)
 	return packed, sha(string(brief))
 }

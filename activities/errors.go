@@ -27,6 +27,7 @@ const (
 	TypeCorrupt       = "Corrupt"
 	TypeUntrusted     = "Untrusted"
 	TypeMismatch      = "Mismatch"
+	TypePlanMismatch  = "PlanMismatch"
 	TypeSmoke         = "SmokeFailed"
 	TypeRowTooLarge   = "RowTooLarge"
 	TypeStoreFull     = "StoreFull"
@@ -121,6 +122,11 @@ func Corrupt(cause error, object string) error {
 // Mismatch says that what was restored differs from what was backed up.
 func Mismatch(format string, args ...any) error {
 	return hinted(TypeMismatch, nil, "this backup is not verified; use an older verified one and keep this one for the investigation", format, args...)
+}
+
+// PlanMismatch says that an execution is not what the plan it is bound to was of.
+func PlanMismatch(format string, args ...any) error {
+	return hinted(TypePlanMismatch, nil, "start it as it was planned, or make a new plan: lifeboat run --plan", format, args...)
 }
 
 // Incomplete says that a backup lacks a finished chunk.

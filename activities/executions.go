@@ -62,15 +62,18 @@ func (x *Executions) AdmitExecution(ctx context.Context, in AdmitInput) (Admitte
 	if err != nil {
 		return Admitted{}, err
 	}
-	if err := runnable(permit.Runbook, brief); err != nil {
-		return Admitted{}, err
-	}
 	bound, err := permit.Runbook.Bind(brief.Inputs)
 	if err != nil {
 		return Admitted{}, InvalidInput("%v", err)
 	}
 	if !reflect.DeepEqual(bound, brief.Inputs) && len(bound)+len(brief.Inputs) > 0 {
 		return Admitted{}, InvalidInput("the brief does not say every input that the runbook has a default for: make the start with lifeboat run")
+	}
+	if err := x.startable(permit, in.Execution); err != nil {
+		return Admitted{}, err
+	}
+	if out.Planned, err = x.boundTo(ctx, permit); err != nil {
+		return Admitted{}, err
 	}
 	out.Runbook, out.Commander, out.Command = *permit.Runbook, permit.Start.Person.ID, permit.Start.Command.ID
 	out.Site = x.siteOf(brief.Target)
@@ -92,22 +95,21 @@ func (x *Executions) AdmitExecution(ctx context.Context, in AdmitInput) (Admitte
 	return out, nil
 }
 
-// runnable refuses at the start what the engine would have to refuse in the middle of a recovery, and what it
-// would have to promise without keeping it.
-func runnable(r *runbooks.Runbook, b plan.Brief) error {
-	if b.Plan != "" {
-		return InvalidInput("an execution cannot be bound to a plan yet: start it without")
+// startable refuses at the start what the engine would have to refuse in the middle of a recovery: runbooks
+// inside that act upon another target, or are given what they do not take.
+func (x *Executions) startable(p roster.Permit, executionID string) error {
+	b := p.Brief
+	scope := runbooks.Scope{Inputs: b.Inputs, Execution: runbooks.Execution{
+		ID: executionID, Mode: b.Mode, Target: b.Target, Approach: b.Approach, Commander: p.Start.Person.ID, Started: x.Orders.now().UTC().Format(time.RFC3339),
+	}}
+	if err := p.Runbook.CheckTargets(scope); err != nil {
+		return InvalidInput("%v", err)
 	}
-	for _, step := range r.Steps {
-		if kind := runbooks.TypeNamed(step.Type); kind.Workflow == typeRunbook {
-			return InvalidInput("step %s: runbooks inside of runbooks are not run yet: start it by itself, and let a manual step wait for it", step.ID)
-		}
+	if err := p.Runbook.CheckNested("", scope); err != nil {
+		return InvalidInput("%v", err)
 	}
 	return nil
 }
-
-// typeRunbook is the durable name of the workflow that runs runbooks.
-const typeRunbook = "Runbook"
 
 // policies are copied into an execution when it starts: an edit never changes whom a running one calls.
 func (x *Executions) policies() (map[string]plan.Policy, error) {
@@ -139,10 +141,14 @@ func (x *Executions) journal(ctx context.Context, in AdmitInput) ([]execution.Ev
 	if JournalHead(read.Head) != in.Journal {
 		return nil, hinted(TypeConflict, nil, "somebody else goes on with it: look for the other Temporal", "the journal of %s has grown since it was read", in.Execution)
 	}
+	return eventsOf(read, in.Execution)
+}
+
+func eventsOf(read *evidence.Read, executionID string) ([]execution.Event, error) {
 	events := make([]execution.Event, len(read.Entries))
 	for i, e := range read.Entries {
 		if err := json.Unmarshal(e.Data, &events[i]); err != nil {
-			return nil, hinted(TypeUntrusted, err, "it was written by another version of Lifeboat", "entry %d of the journal of %s", e.Seq, in.Execution)
+			return nil, hinted(TypeUntrusted, err, "it was written by another version of Lifeboat", "entry %d of the journal of %s", e.Seq, executionID)
 		}
 	}
 	return events, nil
@@ -270,10 +276,7 @@ func (x *Executions) PrepareGate(_ context.Context, in GateInput) (GatePrepared,
 }
 
 // DigestPlan is the digest of the changes that a plan found, by which a live run can be bound to them.
-func (x *Executions) DigestPlan(_ context.Context, planned []PlannedChange) (string, error) {
-	text, err := json.Marshal(planned)
-	if err != nil {
-		return "", fmt.Errorf("write plan: %w", err)
-	}
-	return runbooks.Digest(text), nil
+func (x *Executions) DigestPlan(_ context.Context, planned []plan.PlannedChange) (string, error) {
+	_, digest, err := writePlan(planned)
+	return digest, err
 }

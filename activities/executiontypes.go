@@ -20,10 +20,13 @@ type AdmitInput struct {
 
 // Admitted is what an execution follows: read from the signed texts, never from the workflow's input.
 type Admitted struct {
+	// Runbook has the steps of the runbooks inside of it; RunbookDigest is that of the outermost text.
 	Runbook       runbooks.Runbook `json:"runbook"`
 	RunbookDigest string           `json:"runbook_digest"`
 	Brief         plan.Brief       `json:"brief"`
 	BriefDigest   string           `json:"brief_digest"`
+	// Planned are the changes that the execution is bound to, where its brief names a plan.
+	Planned []plan.PlannedChange `json:"planned,omitempty"`
 	// Commander is who signed the start, by the roster's id.
 	Commander string `json:"commander"`
 	// Command is the id of the start command, which is used up, and Accepted the receipt that dates it.
@@ -136,11 +139,4 @@ type StepDone struct {
 	Receipt *plan.Receipt `json:"receipt,omitempty"`
 	// Intended is what would have been done, in mode plan.
 	Intended map[string]any `json:"intended,omitempty"`
-}
-
-// PlannedChange is one change that a live run would make.
-type PlannedChange struct {
-	Step string         `json:"step"`
-	Type string         `json:"type"`
-	With map[string]any `json:"with,omitempty"`
 }

@@ -163,5 +163,11 @@ func allows(p roster.Permit, in StepInput, action plan.Action) error {
 	if !reflect.DeepEqual(expected, in.With) && (len(expected) > 0 || len(in.With) > 0) {
 		return roster.Refuse(roster.CauseWrongFacts, "step %q: its parameters are not those of the signed runbook", in.Guard.Step)
 	}
+	if p.Brief.Plan == "" || in.Guard.Work.Undo {
+		return nil // what was done is taken back, planned or not
+	}
+	if err := runbooks.Deviates(step, p.Planned, p.Scope); err != nil {
+		return roster.Refuse(roster.CauseWrongPlan, "%v", err)
+	}
 	return nil
 }

@@ -19,12 +19,13 @@ const (
 	lettersOfTitle        = 30
 	lettersBelow          = 38
 	bendWidth             = 60
-	graphStyle            = `text{font-family:Helvetica,Arial,sans-serif;fill:#111}.t{font-size:13px;font-weight:600}.s{font-size:10.5px;fill:#444}.m{font-size:10px;font-weight:700;letter-spacing:.03em}.b{fill:#fff;stroke:#555;stroke-width:1.2}.gate{fill:#fff3cd;stroke:#8a6d00;stroke-width:2}.final{fill:#fde8e8;stroke:#b00020;stroke-width:3.5}.maybe{stroke-dasharray:6 4}.l{fill:none;stroke:#777;stroke-width:1.3}`
+	graphStyle            = `text{font-family:Helvetica,Arial,sans-serif;fill:#111}.t{font-size:13px;font-weight:600}.s{font-size:10.5px;fill:#444}.m{font-size:10px;font-weight:700;letter-spacing:.03em}.b{fill:#fff;stroke:#555;stroke-width:1.2}.inside{fill:#eaf1fb;stroke:#1f4e8c;stroke-width:2}.gate{fill:#fff3cd;stroke:#8a6d00;stroke-width:2}.final{fill:#fde8e8;stroke:#b00020;stroke-width:3.5}.maybe{stroke-dasharray:6 4}.l{fill:none;stroke:#777;stroke-width:1.3}`
 	unitWidth, unitHeight = boxWidth + gapAcross, boxHeight + gapDown
 )
 
 // Graph draws what comes before what, as SVG: gates are yellow with cut corners, steps that cannot be taken
-// back are red with a thick border, and steps with a condition have a dashed one. The drawing needs nothing from outside.
+// back are red with a thick border, runbooks inside are blue, and steps with a condition have a dashed border. The
+// drawing needs nothing from outside.
 func (r *Runbook) Graph() []byte {
 	l := r.place()
 	width, height := 2*margin+boxWidth, 2*margin+len(l.layers)*unitHeight-gapDown
@@ -80,6 +81,8 @@ func (r *Runbook) box(b *bytes.Buffer, i int, n node, first bool) {
 	switch {
 	case step.Type == "approval":
 		class, mark = "gate", fmt.Sprintf("APPROVAL %d × %s", GateOf(step).Requires, strings.Join(GateOf(step).Roles, ", "))
+	case step.Type == typeRunbook:
+		class, mark = "inside", "RUNBOOK / PROCÉDURE: "+textOr(step.With["name"])
 	case step.Effect == EffectIrreversible:
 		class, mark = "final", "IRREVERSIBLE / IRRÉVERSIBLE"
 		if first {
@@ -107,6 +110,8 @@ func (r *Runbook) box(b *bytes.Buffer, i int, n node, first bool) {
 	}
 	b.WriteString("</g>")
 }
+
+func textOr(value any) string { text, _ := value.(string); return text }
 
 // wrap breaks a text into at most so many lines of at most so many letters.
 func wrap(text string, letters, lines int) []string {

@@ -20,6 +20,12 @@ func (r *Runbook) Markdown(options Sheet) []byte {
 	if r.Description != "" {
 		line("\n%s", paragraph(r.Description))
 	}
+	if len(r.Nested) > 0 {
+		line("\nRunbooks inside / Procédures incluses:\n")
+		for _, n := range r.Nested {
+			line("- %s: %s (%s), SHA-256 `%s`", code(n.Step+".*"), plain(n.Title), code(n.Runbook), n.Digest)
+		}
+	}
 	line("\nRPO %s · RTO %s · at most / au plus %s", s.RPO, s.RTO, s.Longest)
 	if len(s.NoReturn) > 0 {
 		line("\n**Point of no return / Point de non-retour: %s**", plain(strings.Join(s.NoReturn, "; ")))

@@ -129,6 +129,9 @@ func (w *When) words() string {
 		return ""
 	}
 	var all []string
+	if w.Never {
+		all = append(all, "never / jamais")
+	}
 	if len(w.Modes) > 0 {
 		names := make([]string, len(w.Modes))
 		for i, m := range w.Modes {

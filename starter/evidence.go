@@ -153,8 +153,8 @@ func judged(id string, read *evidence.Read) (verdict, error) {
 			if err != nil {
 				return v, fmt.Errorf("entry 1: %w", err)
 			}
-			if r, err = runbooks.Parse([]byte(docket.Runbook)); err != nil {
-				return v, fmt.Errorf("entry 1: the runbook: %w", err)
+			if r, err = roster.RunbookOf(docket); err != nil {
+				return v, fmt.Errorf("entry 1: %w", err)
 			}
 		}
 		if err := state.Apply(r, event); err != nil {

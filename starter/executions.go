@@ -164,6 +164,9 @@ func (a *app) followExecution(ctx context.Context, c client.Client, id string) e
 				if err := a.print(v, func() { fmt.Fprintf(a.stdout, "%s: %s\n", id, v.State) }); err != nil {
 					return err
 				}
+				if v.Mode == plan.ModePlan && v.State == plan.ExecutionCompleted {
+					fmt.Fprintf(a.stderr, "To do just this: lifeboat run %s --live --bound-to %s\n", v.Runbook, id)
+				}
 				if v.State != plan.ExecutionCompleted && v.State != plan.ExecutionCompletedWithExceptions {
 					return failWith(exitFailed, "the execution ended as %s", v.State)
 				}

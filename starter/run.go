@@ -7,14 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
 
+	"github.com/lifeboat-dr/lifeboat/activities"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/internal/roster"
 	"github.com/lifeboat-dr/lifeboat/internal/signature"
@@ -29,7 +32,7 @@ const startLife = 15 * time.Minute
 type runFlags struct {
 	plan, drill, live, ungraceful, follow, yes bool
 	inputs                                     []string
-	key, reason                                string
+	key, reason, bound                         string
 }
 
 func newRun(a *app) *cobra.Command {
@@ -44,8 +47,12 @@ the SSH agent. RUNBOOK is a name or a file.
 --drill   acts on what drills are given in the configuration
 --live    acts on production; asks you to type the target's name
 
+--bound-to PLAN takes inputs and approach from a plan that has completed, and lets the run do what the plan intended
+and nothing else: where anything differs it pauses before it acts. Runbooks that RUNBOOK runs are looked for beside
+its file first, then by their names.
+
 What is missing is asked for on a terminal.`,
-		Example: "  lifeboat run backup-restore-rehearsal --input component=database\n  lifeboat run data-deletion --live --input component=database --follow",
+		Example: "  lifeboat run backup-restore-rehearsal --input component=database\n  lifeboat run data-deletion --live --input component=database --follow\n  lifeboat run data-deletion --live --bound-to data-deletion/database/20261125T030000Z",
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return a.run(cmd.Context(), args[0], f) },
 	}
@@ -55,6 +62,7 @@ What is missing is asked for on a terminal.`,
 	cmd.MarkFlagsMutuallyExclusive("plan", "drill", "live")
 	cmd.Flags().BoolVar(&f.ungraceful, "ungraceful", false, "the primary cannot be reached")
 	cmd.Flags().StringArrayVar(&f.inputs, "input", nil, "`NAME=VALUE`, for each input")
+	cmd.Flags().StringVar(&f.bound, "bound-to", "", "do only what this `plan` intended")
 	cmd.Flags().StringVar(&f.key, "key", "", "private key `file` (default: the SSH agent)")
 	cmd.Flags().StringVar(&f.reason, "reason", "", "why, for the journal")
 	cmd.Flags().BoolVarP(&f.follow, "follow", "f", false, "show the steps until the end")
@@ -75,12 +83,34 @@ func (a *app) run(ctx context.Context, name string, f runFlags) error {
 	if err != nil {
 		return failWith(exitUsage, "%w", err)
 	}
-	brief, err := a.brief(r, text, f)
+	if err := enough(people, r.Name, text, sigs); err != nil {
+		return err
+	}
+	whole, inside, err := a.papers(people, name, r)
 	if err != nil {
 		return err
 	}
-	if by, refused := roster.RunbookSigners(people, string(text), sigs, time.Now()); len(by) < people.Version.Required {
-		return failWith(exitFailed, "runbook %s is signed by %d owners, %d are needed: lifeboat runbook sign%s", r.Name, len(by), people.Version.Required, causeText(refused))
+	planned, err := a.planned(ctx, f.bound)
+	if err != nil {
+		return err
+	}
+	brief, err := a.brief(whole, text, f, planned)
+	if err != nil {
+		return err
+	}
+	docket := plan.Docket{Runbook: string(text), Signatures: sigs}
+	for _, name := range slices.Sorted(maps.Keys(inside)) {
+		if brief.Nested == nil {
+			brief.Nested = map[string]string{}
+		}
+		brief.Nested[name] = runbooks.Digest([]byte(inside[name].Text))
+		docket.Nested = append(docket.Nested, inside[name])
+	}
+	if planned != nil {
+		brief.Plan, brief.PlanExecution, docket.Plan = planned.Digest, f.bound, planned.Text
+		if err := planned.Fits(brief, f.bound); err != nil {
+			return err
+		}
 	}
 	if brief.Mode == plan.ModeLive && !f.yes {
 		fmt.Fprintf(a.stderr, "%s acts on PRODUCTION: target %s, %s.\n", r.Title, brief.Target, brief.Approach)
@@ -105,7 +135,8 @@ func (a *app) run(ctx context.Context, name string, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	docket, err := roster.PackDocket(plan.Docket{Runbook: string(text), Signatures: sigs, Brief: string(briefText), Start: signed})
+	docket.Brief, docket.Start = string(briefText), signed
+	packed, err := roster.PackDocket(docket)
 	if err != nil {
 		return err
 	}
@@ -114,7 +145,7 @@ func (a *app) run(ctx context.Context, name string, f runFlags) error {
 			ID: id, TaskQueue: workflows.Queue, TypedSearchAttributes: workflows.Attributes(workflows.KindRunbook, brief.Target),
 			StaticSummary: strings.ToUpper(string(brief.Mode)) + " · " + r.Title + " · " + brief.Target + ", started by " + person.ID,
 			StaticDetails: r.Description,
-		}, workflows.RunbookName, workflows.RunbookInput{Docket: docket})
+		}, workflows.RunbookName, workflows.RunbookInput{Docket: packed})
 		if err != nil {
 			return err
 		}
@@ -128,7 +159,7 @@ func (a *app) run(ctx context.Context, name string, f runFlags) error {
 }
 
 // brief is what the commander signs: the whole of what decides what the execution does.
-func (a *app) brief(r *runbooks.Runbook, text []byte, f runFlags) (plan.Brief, error) {
+func (a *app) brief(r *runbooks.Runbook, text []byte, f runFlags, planned *activities.Planned) (plan.Brief, error) {
 	b := plan.Brief{
 		Format: 1, Runbook: r.Name, RunbookDigest: runbooks.Digest(text), Application: a.config.Application, Mode: plan.ModePlan,
 		Approach: plan.Graceful, Until: time.Now().UTC().Truncate(time.Second).Add(r.Duration - startLife),
@@ -139,10 +170,18 @@ func (a *app) brief(r *runbooks.Runbook, text []byte, f runFlags) (plan.Brief, e
 	if f.live {
 		b.Mode = plan.ModeLive
 	}
+	if planned != nil && b.Mode == plan.ModePlan {
+		return b, failWith(exitUsage, "a plan is not bound to another one: give --drill or --live")
+	}
+	given := map[string]any{}
+	if planned != nil {
+		maps.Copy(given, planned.Brief.Inputs)
+		b.Approach = planned.Brief.Approach
+	}
 	if f.ungraceful {
 		b.Approach = plan.Ungraceful
 	}
-	given, err := readInputs(r, f.inputs)
+	err := readInputs(r, f.inputs, given)
 	if err != nil {
 		return b, err
 	}
@@ -153,16 +192,19 @@ func (a *app) brief(r *runbooks.Runbook, text []byte, f runFlags) (plan.Brief, e
 	if b.Target, err = runbooks.ResolveText(r.Target, scope); err != nil {
 		return b, failWith(exitUsage, "the runbook's target: %w", err)
 	}
+	scope.Execution.Target = b.Target
+	if err := errors.Join(r.CheckTargets(scope), r.CheckNested("", scope)); err != nil {
+		return b, failWith(exitUsage, "%w", err)
+	}
 	return b, nil
 }
 
-// readInputs reads NAME=VALUE, and asks on the terminal for what is needed and missing.
-func readInputs(r *runbooks.Runbook, pairs []string) (map[string]any, error) {
-	given := map[string]any{}
+// readInputs reads NAME=VALUE into what is given already, and asks on the terminal for what is needed and missing.
+func readInputs(r *runbooks.Runbook, pairs []string, given map[string]any) error {
 	for _, pair := range pairs {
 		name, value, ok := strings.Cut(pair, "=")
 		if !ok {
-			return nil, failWith(exitUsage, "--input %q: write NAME=VALUE", pair)
+			return failWith(exitUsage, "--input %q: write NAME=VALUE", pair)
 		}
 		in := r.Input(name)
 		if in == nil {
@@ -171,7 +213,7 @@ func readInputs(r *runbooks.Runbook, pairs []string) (map[string]any, error) {
 		}
 		read, err := in.ReadText(value)
 		if err != nil {
-			return nil, failWith(exitUsage, "--input %s: %w", name, err)
+			return failWith(exitUsage, "--input %s: %w", name, err)
 		}
 		given[name] = read
 	}
@@ -181,15 +223,15 @@ func readInputs(r *runbooks.Runbook, pairs []string) (map[string]any, error) {
 		}
 		answer, err := ask(fmt.Sprintf("%s (%s)%s: ", in.Name, in.Type, dash(in.Title)))
 		if err != nil {
-			return nil, failWith(exitUsage, "input %s is missing: give --input %s=VALUE", in.Name, in.Name)
+			return failWith(exitUsage, "input %s is missing: give --input %s=VALUE", in.Name, in.Name)
 		}
 		read, err := in.ReadText(answer)
 		if err != nil {
-			return nil, failWith(exitUsage, "%s: %w", in.Name, err)
+			return failWith(exitUsage, "%s: %w", in.Name, err)
 		}
 		given[in.Name] = read
 	}
-	return given, nil
+	return nil
 }
 
 // runbookText finds a runbook by file, or by name: in the configuration's directory first, then among those

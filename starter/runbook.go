@@ -162,6 +162,7 @@ looked at is said. Ends with 1 when a runbook must not run.`,
 			views := a.views()
 			bad := 0
 			for _, name := range args {
+				views.Runbook = a.library(name)
 				text, path, err := a.rawRunbook(name)
 				if err != nil {
 					return err
@@ -182,13 +183,7 @@ looked at is said. Ends with 1 when a runbook must not run.`,
 
 // views are what lint can look at here: what cannot be read is not checked, and lint says so.
 func (a *app) views() runbooks.Views {
-	views := runbooks.Views{Runbook: func(name string) *runbooks.Runbook {
-		_, r, err := a.parsedRunbook(name)
-		if err != nil {
-			return nil
-		}
-		return r
-	}}
+	var views runbooks.Views
 	if err := a.load(); err != nil {
 		return views
 	}
@@ -207,6 +202,10 @@ func newRunbookRender(a *app) *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			text, r, err := a.parsedRunbook(args[0])
 			if err != nil {
+				return err
+			}
+			// On the day nothing runs, what stands on another page is not there.
+			if r, err = a.expanded(args[0], r); err != nil {
 				return err
 			}
 			sheet := runbooks.Sheet{Digest: runbooks.Digest(text)}
@@ -236,7 +235,8 @@ func newRunbookRender(a *app) *cobra.Command {
 }
 
 func newRunbookGraph(a *app) *cobra.Command {
-	return &cobra.Command{
+	var whole bool
+	cmd := &cobra.Command{
 		Use: "graph RUNBOOK", Example: "  lifeboat runbook graph backup-restore-rehearsal > rehearsal.svg",
 		Short: "Draw the steps of a runbook (SVG)", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -244,10 +244,17 @@ func newRunbookGraph(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if whole {
+				if r, err = a.expanded(args[0], r); err != nil {
+					return err
+				}
+			}
 			_, err = a.stdout.Write(r.Graph())
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&whole, "expand", false, "with the steps of the runbooks that it runs, which are one box each otherwise")
+	return cmd
 }
 
 func newRunbookDiff(a *app) *cobra.Command {

@@ -39,12 +39,16 @@ func tree(v workflows.View) string {
 		fmt.Fprintf(&b, "! past the point of no return since %s\n", v.Returnless)
 	}
 	b.WriteString("\n")
+	width := 24
+	for _, s := range v.Steps {
+		width = max(width, min(len(s.ID), 48)) // steps of runbooks inside have long ids
+	}
 	for _, s := range v.Steps {
 		took := ""
 		if !s.Began.IsZero() && !s.Ended.IsZero() {
 			took = s.Ended.Sub(s.Began).Round(10 * time.Millisecond).String()
 		}
-		fmt.Fprintf(&b, "  %s %-24s %-18s %8s  %s\n", marks[s.State], s.ID, s.State, took, s.Title)
+		fmt.Fprintf(&b, "  %s %-*s %-18s %8s  %s\n", marks[s.State], width, s.ID, s.State, took, s.Title)
 		if g := s.Gate; g != nil && s.State == plan.StepAwaitingApproval {
 			fmt.Fprintf(&b, "      waits for %s: %d of %d", strings.Join(g.Roles, " or "), len(g.Decisions), g.Requires)
 			if !g.Deadline.IsZero() {

@@ -42,8 +42,8 @@ type RunbookResult struct {
 	// Steps says where each step ended.
 	Steps map[string]plan.StepState `json:"steps"`
 	// Intended are the changes that mode plan found, in the runbook's order, and Plan their digest.
-	Intended []activities.PlannedChange `json:"intended,omitempty"`
-	Plan     string                     `json:"plan,omitempty"`
+	Intended []plan.PlannedChange `json:"intended,omitempty"`
+	Plan     string               `json:"plan,omitempty"`
 	// Took is all of it, Waited the part in which gates were open.
 	Took    time.Duration          `json:"took"`
 	Waited  time.Duration          `json:"waited"`
@@ -214,12 +214,9 @@ func (e *engine) conclude(ctx workflow.Context) (*RunbookResult, error) {
 		Steps: map[string]plan.StepState{}, Took: now.Sub(e.state.Began), Waited: e.state.Waited(e.runbook, now),
 	}
 	for _, step := range e.runbook.Steps {
-		at := e.state.Step(step.ID)
-		result.Steps[step.ID] = at.State
-		if at.Intended != nil {
-			result.Intended = append(result.Intended, activities.PlannedChange{Step: step.ID, Type: step.Type, With: at.Intended})
-		}
+		result.Steps[step.ID] = e.state.Step(step.ID).State
 	}
+	result.Intended = e.state.Changes(e.runbook)
 	if result.Mode == plan.ModePlan && outcome == plan.ExecutionCompleted {
 		var executions *activities.Executions
 		if err := workflow.ExecuteActivity(lookup.on(ctx, "", "Take the plan's digest"), executions.DigestPlan, result.Intended).Get(ctx, &result.Plan); err != nil {

@@ -47,13 +47,28 @@ type stage struct {
 	seen   int
 	admit  error
 	events []execution.Event // what the journal held when the execution goes on
+	// outputs are what steps give that only ask, also in a plan.
+	outputs map[string]map[string]any
+	// planned is what the execution is bound to; nil for nothing.
+	planned []plan.PlannedChange
 }
 
-func newStage(t *testing.T, text string) *stage {
+// newStage is a stage for a runbook; inner are the texts of those that it runs, by name.
+func newStage(t *testing.T, text string, inner ...map[string]string) *stage {
 	t.Helper()
 	r, err := runbooks.Parse([]byte(text))
 	if err != nil {
 		t.Fatalf("the test's runbook: %v", err)
+	}
+	r, err = runbooks.Expand(r, func(name string) (*runbooks.Runbook, string) {
+		found, err := runbooks.Parse([]byte(inner[0][name]))
+		if err != nil {
+			t.Fatalf("the test's runbook %s: %v", name, err)
+		}
+		return found, name
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))))
@@ -69,7 +84,7 @@ func newStage(t *testing.T, text string) *stage {
 	})
 	register("PrepareGate", s.prepareGate)
 	register("JudgeCommand", s.judge)
-	register("DigestPlan", func(context.Context, []activities.PlannedChange) (string, error) { return "digest", nil })
+	register("DigestPlan", func(context.Context, []plan.PlannedChange) (string, error) { return "digest", nil })
 	register("SendAlert", func(_ context.Context, a activities.Alert) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -88,13 +103,18 @@ func (s *stage) admission(context.Context, activities.AdmitInput) (activities.Ad
 	if s.admit != nil {
 		return activities.Admitted{}, s.admit
 	}
+	var bound string
+	if s.planned != nil {
+		bound = "digest"
+	}
 	return activities.Admitted{
+		Planned: s.planned,
 		Policies: map[string]plan.Policy{"urgent": {Name: "urgent", Repeat: 1, Levels: []plan.Level{
 			{Targets: []plan.Contact{"role:commander"}, Notify: plan.NotifyAll},
 			{Delay: plan.Delay(5 * time.Minute), Targets: []plan.Contact{"role:owner"}, Notify: plan.NotifyAll},
 		}}},
 		Runbook: *s.runbook, Events: s.events, RunbookDigest: "r", BriefDigest: "b", Commander: "carol", Command: "start", Site: "us-west-2",
-		Brief: plan.Brief{Format: 1, Runbook: s.runbook.Name, Mode: s.mode, Target: "database", Approach: plan.Graceful, Inputs: map[string]any{}, Until: s.env.Now().Add(48 * time.Hour)},
+		Brief: plan.Brief{Format: 1, Runbook: s.runbook.Name, Mode: s.mode, Target: "database", Approach: plan.Graceful, Inputs: map[string]any{}, Plan: bound, Until: s.env.Now().Add(48 * time.Hour)},
 	}, nil
 }
 
@@ -138,6 +158,10 @@ func (s *stage) act(_ context.Context, in activities.StepInput) (activities.Step
 	name := in.Guard.Step
 	if in.Guard.Work != nil && in.Guard.Work.Undo {
 		name = "undo " + name
+	}
+	if outputs := s.outputs[name]; outputs != nil {
+		s.did = append(s.did, name)
+		return activities.StepDone{Outputs: outputs}, nil
 	}
 	if in.Guard.Mode == plan.ModePlan {
 		return activities.StepDone{Intended: in.With, Outputs: map[string]any{"exit": 0.0}}, nil

@@ -57,7 +57,7 @@ func (e *engine) child(ctx workflow.Context, step *runbooks.Step, kind *runbooks
 			}
 		}
 	default:
-		return done, activities.InvalidInput("step %s: runbooks inside of runbooks are not run yet: start it by hand and confirm it in a manual step", step.ID)
+		return done, activities.InvalidInput("step %s: a step of type %s is no workflow", step.ID, step.Type)
 	}
 	return done, err
 }

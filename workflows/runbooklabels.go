@@ -28,6 +28,9 @@ type labels struct {
 	deadline                time.Time
 }
 
+// mostOfPhase is how many bytes of an attribute SQL stores keep.
+const mostOfPhase = 255
+
 // searchable are the labels of now. The phase is the steps at work.
 func (e *engine) searchable() labels {
 	l := labels{state: string(e.state.Status(e.runbook)), commander: e.state.Commander}
@@ -45,7 +48,11 @@ func (e *engine) searchable() labels {
 			at = append(at, step.ID)
 		}
 	}
-	l.phase = strings.Join(at[:min(len(at), 5)], " ")
+	for _, id := range at[:min(len(at), 5)] {
+		if len(l.phase)+len(id) < mostOfPhase { // ids of steps inside of nested runbooks are long
+			l.phase = strings.TrimSpace(l.phase + " " + id)
+		}
+	}
 	return l
 }
 

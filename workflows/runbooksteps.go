@@ -114,7 +114,11 @@ func (e *engine) finish(ctx workflow.Context, outcome execution.Event) {
 	if outcome.Kind != execution.StepFailed {
 		return
 	}
-	switch step.OnFailure {
+	onFailure := step.OnFailure
+	if outcome.Failure.Holds {
+		onFailure = runbooks.FailurePause
+	}
+	switch onFailure {
 	case runbooks.FailureUndo:
 		e.judge(ctx, execution.Event{Kind: execution.Judged, Verdict: execution.VerdictFailed, Cause: "step " + step.ID + " failed"})
 	case runbooks.FailurePause:
@@ -123,15 +127,35 @@ func (e *engine) finish(ctx workflow.Context, outcome execution.Event) {
 }
 
 // perform does a step and says how it ended; an event without a kind says that it goes on in the next run.
+// What a plan intends of it is what the runbook says, as far as a plan can know it.
 func (e *engine) perform(ctx workflow.Context, step *runbooks.Step) execution.Event {
+	outcome := e.do(ctx, step)
+	if outcome.Kind == execution.StepIntended {
+		foreseen, err := runbooks.Foresee(step.With, e.scope(), runbooks.Unforeseen(e.planned))
+		if err != nil {
+			return failed(activities.TypeInvalidInput, err.Error(), "look at the runbook: lifeboat runbook lint")
+		}
+		outcome.With = foreseen
+	}
+	return outcome
+}
+
+// do is perform, with what the engine or an activity says that it intends.
+func (e *engine) do(ctx workflow.Context, step *runbooks.Step) execution.Event {
 	kind := runbooks.TypeNamed(step.Type)
 	with, err := runbooks.Resolve(step.With, e.scope())
 	if err != nil {
 		return failed(activities.TypeInvalidInput, err.Error(), "the step that it refers to was skipped or failed: skip this one, or undo")
 	}
+	if err := e.runbook.CheckNested(step.ID, e.knownScope()); err != nil {
+		return failed(activities.TypeInvalidInput, err.Error(), "look at what the step before gave; retry looks again, otherwise undo or cancel")
+	}
 	if e.admitted.Brief.Mode == plan.ModePlan && e.leansOnIntended(step) {
 		// What it would look at is not there yet.
-		return execution.Event{Kind: execution.StepIntended, With: step.With, Outputs: plannedValues(kind)}
+		return execution.Event{Kind: execution.StepIntended, Outputs: plannedValues(kind)}
+	}
+	if outcome := e.asPlanned(step); outcome.Kind != "" {
+		return outcome
 	}
 	if len(kind.Actions) > 0 {
 		if err := e.journaled(ctx); err != nil {
@@ -158,16 +182,6 @@ func (e *engine) perform(ctx workflow.Context, step *runbooks.Step) execution.Ev
 		return execution.Event{Kind: execution.StepIntended, With: done.Intended, Outputs: done.Outputs}
 	}
 	return execution.Event{Kind: execution.StepCompleted, Outputs: done.Outputs, Receipt: done.Receipt}
-}
-
-// leansOnIntended says that a step refers to what another one would make, in mode plan.
-func (e *engine) leansOnIntended(step *runbooks.Step) bool {
-	for _, ref := range runbooks.References(step.With) {
-		if ref.Root == runbooks.RootSteps && e.state.Step(ref.Step).Intended != nil {
-			return true
-		}
-	}
-	return false
 }
 
 // activity runs the activity of a step's type, under a work order: also what only looks does it with a worker's

@@ -74,6 +74,8 @@ type Failure struct {
 	Type    string `json:"type"`
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
+	// Holds says that the execution pauses whatever the runbook says about failures of the step.
+	Holds bool `json:"holds,omitempty"`
 }
 
 // Gate is what waits for people.

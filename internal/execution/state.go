@@ -22,7 +22,9 @@ type Step struct {
 	Receipt *plan.Receipt  `json:"receipt,omitempty"`
 	Failure *Failure       `json:"failure,omitempty"`
 	Gate    *Gate          `json:"gate,omitempty"`
-	// Intended is what it would have done, in mode plan.
+	// Planned says that it only said what it would have done, in mode plan, and Intended is that; nothing
+	// where it has no parameters.
+	Planned  bool           `json:"planned,omitempty"`
 	Intended map[string]any `json:"intended,omitempty"`
 }
 
@@ -49,6 +51,16 @@ type State struct {
 	UngracefulReceipt *plan.Receipt       `json:"ungraceful_receipt,omitempty"`
 	// Used are the ids of the commands that were accepted.
 	Used []string `json:"used,omitempty"`
+}
+
+// Changes are what a plan found that a live run would do, in the runbook's order.
+func (s *State) Changes(r *runbooks.Runbook) (all []plan.PlannedChange) {
+	for _, step := range r.Steps {
+		if at := s.Step(step.ID); at.Planned || at.Intended != nil {
+			all = append(all, plan.PlannedChange{Step: step.ID, Type: step.Type, With: at.Intended})
+		}
+	}
+	return all
 }
 
 // New is the state before anything happened.
@@ -117,11 +129,11 @@ func (s *State) applyStep(r *runbooks.Runbook, e Event) {
 		step.waitedUntil(e.Time)
 		step.State, step.Ended, step.Outputs, step.Receipt = plan.StepCompleted, e.Time, e.Outputs, e.Receipt
 	case StepIntended:
-		step.State, step.Ended, step.Intended, step.Outputs = plan.StepCompleted, e.Time, e.With, e.Outputs
+		step.State, step.Ended, step.Planned, step.Intended, step.Outputs = plan.StepCompleted, e.Time, true, e.With, e.Outputs
 	case StepFailed:
 		step.waitedUntil(e.Time)
 		step.State, step.Ended, step.Failure = plan.StepFailed, e.Time, e.Failure
-		if r.Step(e.Step).OnFailure == runbooks.FailureIgnore {
+		if r.Step(e.Step).OnFailure == runbooks.FailureIgnore && (e.Failure == nil || !e.Failure.Holds) {
 			step.State = plan.StepFailedIgnored
 		}
 	case StepCanceled:

@@ -141,8 +141,12 @@ type Brief struct {
 	Inputs map[string]any `json:"inputs"`
 	// Until is when the start stops allowing anything: no step of the execution changes anything later.
 	Until time.Time `json:"until"`
-	// Plan is the digest of the plan execution that this run is bound to; empty for none.
-	Plan string `json:"plan,omitempty"`
+	// Nested are the digests of the runbooks that the runbook runs, by name; empty for one that runs none.
+	Nested map[string]string `json:"nested,omitempty"`
+	// Plan is the digest of the changes that this run is bound to, and PlanExecution the plan that found them;
+	// empty for none.
+	Plan          string `json:"plan,omitempty"`
+	PlanExecution string `json:"plan_execution,omitempty"`
 }
 
 // Facts is what a gate shows to those who decide, and what their decisions are bound to.

@@ -31,6 +31,26 @@ type Docket struct {
 	Brief string `json:"brief"`
 	// Start is the commander's command.
 	Start SignedCommand `json:"start"`
+	// Nested are the runbooks that the runbook runs, and those that these run, each once; the brief has their digests.
+	Nested []NestedText `json:"nested,omitempty"`
+	// Plan is the exact text of the changes ([PlannedChange]) that the execution is bound to; the brief has its
+	// digest. Empty for one that is bound to no plan.
+	Plan string `json:"plan,omitempty"`
+}
+
+// NestedText is a runbook inside of another, as it was signed.
+type NestedText struct {
+	// Text is that of its file, and Signatures those of the owners over it.
+	Text       string   `json:"text"`
+	Signatures []string `json:"signatures"`
+}
+
+// PlannedChange is one change that a live run would make. What only the run itself can know stands in it as a
+// reference.
+type PlannedChange struct {
+	Step string         `json:"step"`
+	Type string         `json:"type"`
+	With map[string]any `json:"with,omitempty"`
 }
 
 // SignedCommand is a command with its signature: the exact text, and an SSHSIG over it in the namespace of

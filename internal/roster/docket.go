@@ -9,6 +9,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
+	"github.com/lifeboat-dr/lifeboat/runbooks"
 )
 
 // The bounds of a docket in bytes. It travels in the input of every activity of an execution, and Temporal
@@ -63,4 +64,50 @@ func UnpackDocket(packed string) (plan.Docket, error) {
 		return plan.Docket{}, fmt.Errorf("unpack docket: %w", err)
 	}
 	return d, nil
+}
+
+// RunbookOf is what a docket's execution does: its runbook, with the steps of the runbooks inside of it. The
+// names under which these are found are those that the brief gives to their digests. No signature is looked at.
+func RunbookOf(d plan.Docket) (*runbooks.Runbook, error) {
+	var brief plan.Brief
+	if err := json.Unmarshal([]byte(d.Brief), &brief); err != nil {
+		return nil, fmt.Errorf("read the brief: %w", err)
+	}
+	r, err := runbooks.Parse([]byte(d.Runbook))
+	if err != nil {
+		return nil, fmt.Errorf("the runbook cannot be read: %w", err)
+	}
+	texts := map[string]string{}
+	for _, nested := range d.Nested {
+		texts[runbooks.Digest([]byte(nested.Text))] = nested.Text
+	}
+	used := map[string]bool{}
+	var unreadable error
+	read := map[string]*runbooks.Runbook{}
+	whole, err := runbooks.Expand(r, func(name string) (*runbooks.Runbook, string) {
+		sum := brief.Nested[name]
+		text, there := texts[sum]
+		if !there {
+			return nil, ""
+		}
+		used[name] = true
+		if read[name] == nil {
+			inner, err := runbooks.Parse([]byte(text))
+			if err != nil {
+				unreadable = fmt.Errorf("runbook %s cannot be read: %w", name, err)
+				return nil, ""
+			}
+			read[name] = inner
+		}
+		return read[name], sum
+	})
+	if err != nil {
+		return nil, errors.Join(unreadable, fmt.Errorf("put the runbooks inside of %s into place: %w", r.Name, err))
+	}
+	for name := range brief.Nested {
+		if !used[name] {
+			return nil, fmt.Errorf("the brief names runbook %s, which is not run", name)
+		}
+	}
+	return whole, nil
 }

@@ -53,6 +53,8 @@ const (
 	CauseNoGate Cause = "noGate"
 	// CauseWrongFacts says that those who decided saw something else than what is to be done.
 	CauseWrongFacts Cause = "wrongFacts"
+	// CauseWrongPlan says that what is about to be done is not what the plan intended.
+	CauseWrongPlan Cause = "wrongPlan"
 	// CauseTooFew says that too few people consented.
 	CauseTooFew Cause = "tooFewDecisions"
 	// CauseRejected says that somebody who may decide said no.

@@ -37,6 +37,8 @@ type Permit struct {
 	// parameters have to be what the runbook's text says with it.
 	Scope runbooks.Scope
 	Start Accepted
+	// Planned are the changes that the execution is bound to, where the brief names a plan.
+	Planned []plan.PlannedChange
 	// Decisions are the approvals that count, gate by gate.
 	Decisions []Accepted
 }
@@ -69,6 +71,9 @@ func (b Bench) Check(g plan.Guard, now time.Time) (Permit, error) {
 	if err := c.signedRunbook(); err != nil {
 		return Permit{}, err
 	}
+	if err := c.bound(); err != nil {
+		return Permit{}, err
+	}
 	if err := c.scope(); err != nil {
 		return Permit{}, err
 	}
@@ -90,7 +95,7 @@ func (b Bench) CheckStart(g plan.Guard, now time.Time, winding bool) (Permit, er
 		return Permit{}, refuse(CauseNoWorkOrder, "%v", err)
 	}
 	h := hearing{Bench: b, guard: g, docket: docket, now: now, winding: winding}
-	for _, check := range []func() error{h.receipts, h.readBrief, h.begun, h.signedRunbook} {
+	for _, check := range []func() error{h.receipts, h.readBrief, h.begun, h.signedRunbook, h.bound} {
 		if err := check(); err != nil {
 			return Permit{}, err
 		}
@@ -195,26 +200,6 @@ func (h *hearing) begun() error {
 	return err
 }
 
-// signedRunbook makes sure that owners signed the text of the runbook, and that it knows the step.
-func (h *hearing) signedRunbook() error {
-	by, refused := RunbookSigners(h.Roster, h.docket.Runbook, h.docket.Signatures, h.started)
-	if required := h.Roster.Version.Required; len(by) < required {
-		return refuse(CauseRunbookUnsigned, "the runbook is signed by %d owners, %d are needed (lifeboat runbook sign)%s", len(by), required, because(refused))
-	}
-	runbook, err := runbooks.Parse([]byte(h.docket.Runbook))
-	if err != nil {
-		return refuse(CauseWrongBrief, "the runbook cannot be read: %v", err)
-	}
-	if runbook.Name != h.permit.Brief.Runbook {
-		return refuse(CauseWrongBrief, "the brief is for runbook %q, the text is %q", h.permit.Brief.Runbook, runbook.Name)
-	}
-	if h.permit.Brief.Until.Sub(h.permit.Start.Command.Issued) > runbook.Duration {
-		return refuse(CauseWrongBrief, "the runbook allows %s, the start wants more", runbook.Duration)
-	}
-	h.permit.Runbook = runbook
-	return nil
-}
-
 // scope collects what the runbook's references stand for, and makes sure that the step applies at all.
 func (h *hearing) scope() error {
 	b, r := h.permit.Brief, h.permit.Runbook
@@ -242,6 +227,12 @@ func (h *hearing) scope() error {
 	}
 	if target, err := runbooks.ResolveText(r.Target, s); err != nil || target != b.Target {
 		return refuse(CauseWrongBrief, "the runbook acts on %q, the brief on %q", target, b.Target)
+	}
+	if err := r.CheckTargets(s); err != nil {
+		return refuse(CauseWrongTarget, "%v", err)
+	}
+	if err := r.CheckNested(h.guard.Step, s); err != nil && !h.guard.Work.Undo {
+		return refuse(CauseWrongFacts, "%v", err)
 	}
 	h.permit.Scope = s
 	step := r.Step(h.guard.Step)

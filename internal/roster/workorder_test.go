@@ -69,6 +69,7 @@ type order struct {
 	starter        string
 	signers        []string
 	facts          plan.Facts
+	gate           string // whose evidence is shown
 	// decisions are who approves, in their own name.
 	decisions []plan.Command
 	sign      func(plan.Command) plan.SignedCommand
@@ -85,7 +86,7 @@ type order struct {
 func newOrder(t *testing.T) *order {
 	w := newTown(t)
 	o := &order{
-		town: w, book: runbookText, starter: "carla", signers: []string{"olga", "otto"}, now: now, modes: "[drill, live]", timeout: "deny",
+		town: w, book: runbookText, starter: "carla", signers: []string{"olga", "otto"}, now: now, modes: "[drill, live]", timeout: "deny", gate: "go",
 		brief: plan.Brief{Format: 1, Runbook: "region-outage", Application: "medlink", Mode: plan.ModeLive, Target: "us-east",
 			Approach: plan.Graceful, Inputs: map[string]any{"site": "us-east"}, Until: now.Add(47 * time.Hour)},
 		start: plan.Command{Format: 1, Kind: plan.CommandStart, ID: roster.NewCommandID(), Execution: execution, Person: "carla",
@@ -154,7 +155,7 @@ func (o *order) check() (roster.Permit, error) {
 	if o.accept {
 		o.accepted(docket.Start, o.start.Issued.Add(time.Second))
 	}
-	evidence := plan.GateEvidence{Gate: "go", Facts: facts}
+	evidence := plan.GateEvidence{Gate: o.gate, Facts: facts}
 	for _, c := range o.decisions {
 		if c.Digest == "" {
 			c.Digest = sum(facts)

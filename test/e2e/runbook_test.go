@@ -20,7 +20,7 @@ import (
 // TestRunbookRehearsal runs a runbook as a drill on real parts: people decide with their own keys, the worker
 // is killed while a gate waits and in the middle of a step, and the journal in the vaults tells all of it.
 func TestRunbookRehearsal(t *testing.T) {
-	r := newRig(t, 2<<20, nil)
+	r := newRig(t, 2<<20, func(text string) string { return text + noteProgram })
 	text, _ := runbooks.BuiltinNamed("backup-restore-rehearsal")
 	started := time.Now().UTC().Truncate(time.Second)
 	id := workflows.ExecutionID("backup-restore-rehearsal", "database", started)
@@ -95,6 +95,7 @@ func TestRunbookRehearsal(t *testing.T) {
 	if state.Final != result.State || refusals != 2 {
 		t.Errorf("by the journal it ended as %s after %d refusals", state.Final, refusals)
 	}
+	t.Run("a runbook inside of another, and a plan", func(t *testing.T) { r.insideAndPlanned(t) })
 	t.Run("one live execution for each target", func(t *testing.T) { r.holdTarget(t) })
 	r.record(t)
 }
@@ -154,21 +155,32 @@ func (r *rig) holdTarget(t *testing.T) {
 // docket lets alice start a runbook that its owners signed.
 func (r *rig) docket(t *testing.T, id string, text []byte, brief plan.Brief) string {
 	t.Helper()
+	return r.packed(t, id, plan.Docket{Runbook: string(text)}, brief)
+}
+
+// packed completes a docket with the signatures of its runbook and of those inside of it, and with alice's start.
+func (r *rig) packed(t *testing.T, id string, docket plan.Docket, brief plan.Brief) string {
+	t.Helper()
 	briefText, err := json.Marshal(brief)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var sigs []string
-	for _, who := range []string{"alice", "bob"} {
-		sig, err := r.person(t, who).Sign(signature.Runbook, text)
-		if err != nil {
-			t.Fatal(err)
+	owned := func(text string) (sigs []string) {
+		for _, who := range []string{"alice", "bob"} {
+			sig, err := r.person(t, who).Sign(signature.Runbook, []byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			sigs = append(sigs, string(sig))
 		}
-		sigs = append(sigs, string(sig))
+		return sigs
 	}
-	packed, err := roster.PackDocket(plan.Docket{
-		Runbook: string(text), Signatures: sigs, Brief: string(briefText), Start: r.signed(t, id, "alice", plan.CommandStart, "", runbooks.Digest(briefText)),
-	})
+	docket.Signatures = owned(docket.Runbook)
+	for i := range docket.Nested {
+		docket.Nested[i].Signatures = owned(docket.Nested[i].Text)
+	}
+	docket.Brief, docket.Start = string(briefText), r.signed(t, id, "alice", plan.CommandStart, "", runbooks.Digest(briefText))
+	packed, err := roster.PackDocket(docket)
 	if err != nil {
 		t.Fatal(err)
 	}
