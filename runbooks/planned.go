@@ -2,7 +2,6 @@ package runbooks
 
 import (
 	"fmt"
-	"reflect"
 	"strings"
 
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
@@ -76,10 +75,10 @@ func Deviates(step *Step, planned []plan.PlannedChange, scope Scope) error {
 	if err != nil {
 		return err
 	}
-	if len(now) == 0 && len(change.With) == 0 || reflect.DeepEqual(now, change.With) {
-		return nil
+	if found := differences(change.With, now, ""); len(found) > 0 {
+		return &Deviation{Step: step.ID, Differences: found}
 	}
-	return &Deviation{Step: step.ID, Differences: differences(change.With, now, "")}
+	return nil
 }
 
 // changes says whether a step does anything to the world.
@@ -93,7 +92,7 @@ func (s *Step) changes() bool {
 
 // differences are the places at which two values are not the same.
 func differences(planned, now any, path string) []Difference {
-	if reflect.DeepEqual(planned, now) {
+	if planned == nil && now == nil || same(planned, now) {
 		return nil
 	}
 	var all []Difference
