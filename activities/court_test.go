@@ -40,9 +40,9 @@ type court struct {
 	clock   time.Time
 	runbook string
 	sigs    []string
-	// execution is whose commands are signed, and change what a docket is before it is packed.
+	// execution is whose commands are signed, and edit changes what a docket is before it is packed.
 	execution string
-	change    func(*plan.Docket)
+	edit      func(*plan.Docket)
 }
 
 // scaler is a program that notes what it was run with.
@@ -204,8 +204,8 @@ func (c *court) docketOf(t *testing.T, who string, b plan.Brief) (packed, briefD
 	docket := plan.Docket{
 		Runbook: c.runbook, Signatures: c.sigs, Brief: string(brief), Start: c.command(t, who, plan.CommandStart, "", sha(string(brief))),
 	}
-	if c.change != nil {
-		c.change(&docket)
+	if c.edit != nil {
+		c.edit(&docket)
 	}
 	packed, err = roster.PackDocket(docket)
 	must(t, err)

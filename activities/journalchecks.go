@@ -47,6 +47,8 @@ func (w witness) check(e execution.Event) error {
 		return nil
 	case execution.StepCompleted:
 		return w.worked(e)
+	case execution.StepIntended:
+		return w.intended(e)
 	}
 	kinds, ok := saidBy[e.Kind]
 	if !ok {
@@ -108,6 +110,24 @@ func (w witness) said(e execution.Event, signed *plan.SignedCommand, person stri
 func (w witness) byHand(id string) bool {
 	step := w.permit.Runbook.Step(id)
 	return step != nil && step.Undo != nil && runbooks.TypeNamed(step.Undo.Type).Control
+}
+
+// intended checks that a plan intends what the signed runbook says; a run may be bound to it. What earlier steps
+// give is not known here: where a parameter refers to one, any value is taken.
+func (w witness) intended(e execution.Event) error {
+	b, step := w.permit.Brief, w.permit.Runbook.Step(e.Step)
+	switch {
+	case step == nil:
+		return roster.Refuse(roster.CauseWrongStep, "the runbook has no step %q", e.Step)
+	case b.Mode != plan.ModePlan:
+		return roster.Refuse(roster.CauseWrongBrief, "a %s intends nothing, it does it", b.Mode)
+	}
+	scope := runbooks.Scope{Inputs: b.Inputs, Execution: runbooks.Execution{Target: b.Target, Approach: b.Approach}}
+	given := func(r runbooks.Reference) bool { return r.Root != runbooks.RootInputs }
+	if err := runbooks.Fits(step.With, e.With, scope, given); err != nil {
+		return roster.Refuse(roster.CauseWrongFacts, "step %q: what is intended is not what the signed runbook says: %v", e.Step, err)
+	}
+	return nil
 }
 
 // worked checks that a worker of the fleet did what a step's activity does.

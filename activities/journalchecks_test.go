@@ -81,6 +81,7 @@ func TestTheJournalHoldsOnlyWhatWasSaidAndDone(t *testing.T) {
 		"a step with another's receipt":       {Kind: execution.StepCompleted, Step: "scale", Receipt: &receipt},
 		"a step with another result":          {Kind: execution.StepCompleted, Step: "scale", Outputs: map[string]any{"exit": 1.0}, Receipt: done.Receipt},
 		"a step that is not in the runbook":   {Kind: execution.StepCompleted, Step: "fence"},
+		"what a drill would do":               {Kind: execution.StepIntended, Step: "scale", With: in.With},
 		"going on, unsigned":                  {Kind: execution.Continued},
 		"going on by another's command":       {Kind: execution.Continued, Person: "alice", Command: say("bob", plan.CommandResume, "")},
 		"going on by a pause":                 {Kind: execution.Continued, Person: "bob", Command: say("bob", plan.CommandPause, "")},

@@ -20,24 +20,55 @@ const planExecution = "scale/database/20261125T020000Z"
 // plans writes the journal of an execution of the runbook that only says what it would do; last are its last events.
 func (c *court) plans(t *testing.T, id string, b plan.Brief, last ...execution.Event) {
 	t.Helper()
+	must(t, c.plansWith(t, id, b, func(map[string]any) {}, last...))
+}
+
+// plansWith is plans with parameters that somebody changed.
+func (c *court) plansWith(t *testing.T, id string, b plan.Brief, change func(with map[string]any), last ...execution.Event) error {
+	t.Helper()
 	c.execution = id
 	defer func() { c.execution = scaleExecution }()
 	docket, digest := c.docketOf(t, "alice", b)
 	a := call[activities.Admitted](t, c, "AdmitExecution", activities.AdmitInput{Execution: id, Docket: docket})
 	events := []execution.Event{{Kind: execution.Started, Person: "alice", Approach: b.Approach, Docket: docket, Receipt: &a.Accepted}}
 	for _, step := range a.Runbook.Steps {
+		if b.Mode != plan.ModePlan {
+			break
+		}
 		with, err := runbooks.Foresee(step.With, runbooks.Scope{Inputs: b.Inputs}, runbooks.Unforeseen(func(string) bool { return true }))
 		must(t, err)
+		change(with)
 		events = append(events, execution.Event{Kind: execution.StepStarted, Step: step.ID}, execution.Event{Kind: execution.StepIntended, Step: step.ID, With: with})
 	}
 	events = append(events, last...)
 	for i := range events {
 		events[i].Time = c.clock
 	}
-	call[activities.Journaled](t, c, "AppendJournal", activities.JournalInput{
+	_, err := c.env.ExecuteActivity("AppendJournal", activities.JournalInput{
 		Guard:  plan.Guard{Execution: id, Step: "journal", Target: "database", Mode: b.Mode, Order: digest, Work: &plan.WorkOrder{Docket: docket, Receipts: []plan.Receipt{a.Accepted}}},
 		Events: events,
 	})
+	return err
+}
+
+// TestAPlanIntendsWhatTheRunbookSays: a run may be bound to it, so nobody makes it up.
+func TestAPlanIntendsWhatTheRunbookSays(t *testing.T) {
+	c := newCourt(t)
+	for i, change := range []func(with map[string]any){
+		func(with map[string]any) { with["more"] = 1.0 },
+		func(with map[string]any) { delete(with, "roles") },
+		func(with map[string]any) {
+			if with["args"] != nil {
+				with["args"] = []any{4.0}
+			}
+		},
+	} {
+		var refused *temporal.ApplicationError
+		if err := c.plansWith(t, planExecution, c.brief(plan.ModePlan), change, completed); !errors.As(err, &refused) || refused.Type() != activities.TypeNotAllowed {
+			t.Errorf("change %d ended with %v", i, err)
+		}
+	}
+	c.plans(t, planExecution, c.brief(plan.ModePlan), completed)
 }
 
 var completed = execution.Event{Kind: execution.Ended, State: plan.ExecutionCompleted}
@@ -60,8 +91,8 @@ func TestBoundToAPlan(t *testing.T) {
 		b, extra := c.brief(plan.ModeDrill), plan.Docket{Plan: planned.Text}
 		b.Plan, b.PlanExecution = planned.Digest, planExecution
 		change(&b, &extra)
-		c.change = func(d *plan.Docket) { d.Plan = extra.Plan }
-		defer func() { c.change = nil }()
+		c.edit = func(d *plan.Docket) { d.Plan = extra.Plan }
+		defer func() { c.edit = nil }()
 		docket, _ := c.docketOf(t, "alice", b)
 		value, err := c.env.ExecuteActivity("AdmitExecution", activities.AdmitInput{Execution: scaleExecution, Docket: docket})
 		if err == nil {
@@ -123,7 +154,7 @@ func TestActivitiesKeepToThePlan(t *testing.T) {
 		c.ran = nil
 		b := c.brief(plan.ModeDrill)
 		b.Plan, b.PlanExecution = sha(planned), planExecution
-		c.change = func(d *plan.Docket) { d.Plan = planned }
+		c.edit = func(d *plan.Docket) { d.Plan = planned }
 		docket, digest := c.docketOf(t, "alice", b)
 		in := c.scaling(t, docket, digest, "gate", "scale")
 		_, err := c.env.ExecuteActivity("RunProgram", in)
@@ -167,7 +198,7 @@ func TestRunbooksInside(t *testing.T) {
 		c.signRunbook(t)
 		b := c.brief(plan.ModeDrill)
 		b.Nested = map[string]string{"deeper": sha(inner)}
-		c.change = func(d *plan.Docket) { d.Nested = []plan.NestedText{c.owned(t, inner)} }
+		c.edit = func(d *plan.Docket) { d.Nested = []plan.NestedText{c.owned(t, inner)} }
 		return c.docketOf(t, "alice", b)
 	}
 	docket, digest := prepare(outer, deeper)

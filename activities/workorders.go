@@ -166,7 +166,7 @@ func allows(p roster.Permit, in StepInput, action plan.Action) error {
 	if p.Brief.Plan == "" || in.Guard.Work.Undo {
 		return nil // what was done is taken back, planned or not
 	}
-	if err := runbooks.Deviates(step, p.Planned, p.Scope); err != nil {
+	if err := runbooks.Deviates(p.Runbook.Step(in.Guard.Step), p.Planned, p.Scope); err != nil {
 		return roster.Refuse(roster.CauseWrongPlan, "%v", err)
 	}
 	return nil
