@@ -128,6 +128,11 @@ func looks(p roster.Permit, in StepInput, activity string) error {
 	if err != nil {
 		return err
 	}
+	for _, polls := range []string{"sql", "http"} { // a step that waits asks as steps of these types do
+		if inner, ok := with[polls].(map[string]any); ok && kind.Name == "wait" {
+			kind, with = runbooks.TypeNamed(polls), inner
+		}
+	}
 	if kind.Activity != activity {
 		return roster.Refuse(roster.CauseWrongStep, "step %q is of type %s, which does no %s", in.Guard.Step, kind.Name, activity)
 	}
