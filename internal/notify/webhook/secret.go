@@ -6,12 +6,14 @@ import (
 	"strings"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/lifeboat-dr/lifeboat/internal/secret"
 )
 
 // signers reads the secrets. Errors count them and never quote them.
-func (w *Webhook) signers() ([]*standardwebhooks.Webhook, error) {
-	signers := make([]*standardwebhooks.Webhook, 0, len(w.cfg.Secrets))
-	for i, read := range w.cfg.Secrets {
+func signers(secrets []func() (secret.String, error)) ([]*standardwebhooks.Webhook, error) {
+	signers := make([]*standardwebhooks.Webhook, 0, len(secrets))
+	for i, read := range secrets {
 		s, err := read()
 		if err != nil {
 			return nil, fmt.Errorf("secret %d: %w", i+1, err)

@@ -69,7 +69,7 @@ func (w *Webhook) Check() error {
 	if _, err := outbound.Parse(address); err != nil {
 		return fmt.Errorf("check webhook: %w", err)
 	}
-	if _, err := w.signers(); err != nil {
+	if _, err := signers(w.cfg.Secrets); err != nil {
 		return fmt.Errorf("check webhook: %w", err)
 	}
 	return nil
@@ -114,13 +114,13 @@ func (w *Webhook) Notify(ctx context.Context, m notify.Message) error {
 	if err != nil {
 		return fmt.Errorf("post message %q: %w", m.ID, err)
 	}
-	signers, err := w.signers()
+	keys, err := signers(w.cfg.Secrets)
 	if err != nil {
 		return fmt.Errorf("sign message %q: %w", m.ID, err)
 	}
 	id := MessageID(m.ID)
 	err = w.cfg.Sender.Send(ctx, outbound.Request{Method: http.MethodPost, URL: address, Body: body, Header: func() (http.Header, error) {
-		return sign(signers, id, w.now(), body)
+		return sign(keys, id, w.now(), body)
 	}})
 	if err != nil {
 		return fmt.Errorf("post message %q: %w", m.ID, err)
@@ -133,6 +133,15 @@ func (w *Webhook) Notify(ctx context.Context, m notify.Message) error {
 func MessageID(id string) string {
 	sum := sha256.Sum256([]byte(id))
 	return "msg_" + hex.EncodeToString(sum[:16])
+}
+
+// Sign makes the headers of a request in the scheme, with every secret. Errors count secrets and never quote them.
+func Sign(secrets []func() (secret.String, error), id string, at time.Time, body []byte) (http.Header, error) {
+	keys, err := signers(secrets)
+	if err != nil {
+		return nil, err
+	}
+	return sign(keys, id, at, body)
 }
 
 func sign(signers []*standardwebhooks.Webhook, id string, at time.Time, body []byte) (http.Header, error) {
