@@ -39,6 +39,7 @@ func (d *decoder) check(c *Config) {
 		}
 		d.postgres(join(at, "postgres"), c.Targets[name].Postgres, c)
 	}
+	d.checkDoors(c)
 	d.checkSchedules(c)
 	d.checkKeys(c)
 	d.checkOrder(c)

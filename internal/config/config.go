@@ -23,9 +23,11 @@ type Config struct {
 	Vaults      map[string]Vault     `yaml:"vaults"`
 	Components  map[string]Component `yaml:"components"`
 	Targets     map[string]Target    `yaml:"targets"`
-	Schedules   map[string]Schedule  `yaml:"schedules"`
-	Keys        Keys                 `yaml:"keys"`
-	Order       Order                `yaml:"order"`
+	// Doors are the ways on which applications reach databases.
+	Doors     map[string]Door     `yaml:"doors"`
+	Schedules map[string]Schedule `yaml:"schedules"`
+	Keys      Keys                `yaml:"keys"`
+	Order     Order               `yaml:"order"`
 	// Roster is nil where nobody decides anything: only routine work under the standing order.
 	Roster   *Roster  `yaml:"roster"`
 	Runbooks Runbooks `yaml:"runbooks"`

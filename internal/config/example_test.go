@@ -77,7 +77,7 @@ var index = regexp.MustCompile(`\[\d+\]`)
 // generalise replaces names that people chose by "*".
 func generalise(path string) string {
 	parts := strings.Split(index.ReplaceAllString(path, "[]"), ".")
-	if len(parts) > 1 && slices.Contains([]string{"sites", "vaults", "components", "targets", "schedules", "endpoints", "programs"}, parts[0]) {
+	if len(parts) > 1 && slices.Contains([]string{"sites", "vaults", "components", "targets", "schedules", "endpoints", "programs", "doors"}, parts[0]) {
 		parts[1] = "*"
 	}
 	return strings.Join(parts, ".")
