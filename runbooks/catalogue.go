@@ -61,7 +61,7 @@ type Param struct {
 	OneOf  [][]string
 	// Uses says which site the named thing needs while the step runs.
 	Uses []Use
-	// Of says what kind of name it is, for kinds that do not say it: program, endpoint, secret, receiver, role, policy.
+	// Of says what kind of name it is, for kinds that do not say it: program, endpoint, secret, receiver, role, policy, door.
 	Of string
 }
 
@@ -79,6 +79,8 @@ const (
 	// UseTarget is where a named restore target is, UseEndpoint where an HTTP endpoint is.
 	UseTarget   Use = "target"
 	UseEndpoint Use = "endpoint"
+	// UseDoor is where a door is; the step runs on a worker of that site.
+	UseDoor Use = "door"
 )
 
 // Output is one result of a step, that later steps may refer to.
@@ -89,7 +91,7 @@ type Output struct {
 }
 
 var catalogue = func() []Type {
-	all := slices.Concat(peopleTypes, controlTypes, backupTypes, checkTypes)
+	all := slices.Concat(peopleTypes, controlTypes, backupTypes, checkTypes, trafficTypes)
 	for i := range all {
 		all[i].Assumed = cmp.Or(all[i].Assumed, all[i].Effect)
 	}
@@ -111,6 +113,17 @@ func TypeNamed(name string) *Type {
 
 // Param finds a parameter, nil when there is none.
 func (t *Type) Param(name string) *Param { return paramNamed(t.Params, name) }
+
+// Door is the name of the door that a step of this type works, from its parameters; empty for none.
+func (t *Type) Door(with map[string]any) string {
+	for _, p := range t.Params {
+		if slices.Contains(p.Uses, UseDoor) {
+			name, _ := with[p.Name].(string)
+			return name
+		}
+	}
+	return ""
+}
 
 // Output finds an output, nil when there is none.
 func (t *Type) Output(name string) *Output {
