@@ -38,6 +38,7 @@ const (
 	TypeNeonOperation = "NeonOperationFailed"
 	TypeNoSuchChunk   = "IncompleteBackup"
 	TypeUnexpected    = "Unexpected"
+	TypeDoorBusy      = "DoorBusy"
 )
 
 // final makes an error that no retry can mend. What caused it is in the message; as a cause of its own it would

@@ -28,6 +28,8 @@ type Executions struct {
 	// Signers are those whose journal entries are believed.
 	Signers *signature.Verifier
 	Keys    workrecord.Keys
+	// Doors are the sites of doors, by the door's name.
+	Doors map[string]string
 }
 
 // AdmitExecution says what an execution follows, when the signatures of the runbook's owners and of its
@@ -76,7 +78,7 @@ func (x *Executions) AdmitExecution(ctx context.Context, in AdmitInput) (Admitte
 		return Admitted{}, err
 	}
 	out.Runbook, out.Commander, out.Command = *permit.Runbook, permit.Start.Person.ID, permit.Start.Command.ID
-	out.Site = x.siteOf(brief.Target)
+	out.Site, out.Doors = x.siteOf(brief.Target), x.Doors
 	if out.Policies, err = x.policies(); err != nil {
 		return Admitted{}, err
 	}

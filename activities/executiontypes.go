@@ -38,6 +38,8 @@ type Admitted struct {
 	Policies map[string]plan.Policy `json:"policies,omitempty"`
 	// Site is where the target is; empty for none.
 	Site string `json:"site,omitempty"`
+	// Doors are the sites of doors, by the door's name: a step that works a door runs at its site.
+	Doors map[string]string `json:"doors,omitempty"`
 	// Events is the journal of an execution that goes on.
 	Events []execution.Event `json:"events,omitempty"`
 }

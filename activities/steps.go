@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
+	"github.com/lifeboat-dr/lifeboat/internal/traffic"
 	"github.com/lifeboat-dr/lifeboat/internal/workrecord"
 )
 
@@ -23,6 +24,8 @@ type Steps struct {
 	// others, so that a drill never reaches production by the same step.
 	Endpoints, DrillEndpoints map[string]Endpoint
 	Programs, DrillPrograms   map[string]Program
+	// Doors are the ways on which applications reach databases, by name; in a drill the others.
+	Doors, DrillDoors map[string]traffic.Door
 }
 
 // Request is one call of an endpoint.

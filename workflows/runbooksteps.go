@@ -198,7 +198,11 @@ func (e *engine) activity(ctx workflow.Context, step *runbooks.Step, kind *runbo
 	if order.Undo {
 		options = profileOf(step.Undo.Retry, step.Undo.Timeout)
 	}
-	err = workflow.ExecuteActivity(options.on(ctx, e.admitted.Site, summaryOf(step, order.Undo)), kind.Activity, activities.StepInput{Guard: guard, With: with}).Get(ctx, &done)
+	site := e.admitted.Site
+	if door := kind.Door(with); door != "" {
+		site = e.admitted.Doors[door]
+	}
+	err = workflow.ExecuteActivity(options.on(ctx, site, summaryOf(step, order.Undo)), kind.Activity, activities.StepInput{Guard: guard, With: with}).Get(ctx, &done)
 	return done, err
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/lifeboat-dr/lifeboat/internal/seal"
 	"github.com/lifeboat-dr/lifeboat/internal/secret"
 	"github.com/lifeboat-dr/lifeboat/internal/signature"
+	"github.com/lifeboat-dr/lifeboat/internal/traffic"
 	"github.com/lifeboat-dr/lifeboat/internal/workrecord"
 )
 
@@ -49,6 +50,8 @@ type Engine struct {
 	keys   workrecord.Keys
 	teller activities.Teller
 	pinger activities.Pinger
+	// doors and drillDoors are the ways on which applications reach databases.
+	doors, drillDoors map[string]traffic.Door
 }
 
 // New makes an engine. It opens no connection. Everything that is wrong is reported at once where it can be.
@@ -82,6 +85,9 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (*Engine, error) 
 		return nil, err
 	}
 	e.deciding(cfg)
+	if e.doors, e.drillDoors, err = Doors(cfg); err != nil {
+		return nil, err
+	}
 	if err := e.alerting(cfg); err != nil {
 		return nil, err
 	}

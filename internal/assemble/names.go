@@ -26,6 +26,8 @@ func (n Names) Has(of, name string) bool {
 		_, ok = c.Endpoints[name]
 	case "program":
 		_, ok = c.Programs[name]
+	case "door":
+		_, ok = c.Doors[name]
 	case "secret":
 		for _, e := range c.Endpoints {
 			if _, lent := e.Secrets[name]; lent {
@@ -59,6 +61,8 @@ func (n Names) Site(use runbooks.Use, name string) string {
 		if t := c.Targets[name]; t.Postgres != nil {
 			return t.Postgres.Site
 		}
+	case runbooks.UseDoor:
+		return c.Doors[name].Site
 	case runbooks.UseEndpoint:
 		return c.Endpoints[name].Site
 	}

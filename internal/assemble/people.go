@@ -44,6 +44,7 @@ func (e *Engine) executions() *activities.Executions {
 	return &activities.Executions{
 		Crew: e.Crew, Orders: e.orders, Signers: e.Finder.Signers, Keys: e.keys,
 		Journal: &evidence.Journal{Vaults: e.JournalVaults(), Signer: e.signer, Patience: journalPatience},
+		Doors:   doorSites(e.Config),
 	}
 }
 
@@ -52,6 +53,7 @@ func (e *Engine) steps() *activities.Steps {
 		Crew: e.Crew, Orders: e.orders, Finder: e.Finder, Teller: e.teller, Keys: e.keys,
 		Endpoints: map[string]activities.Endpoint{}, DrillEndpoints: map[string]activities.Endpoint{},
 		Programs: map[string]activities.Program{}, DrillPrograms: map[string]activities.Program{},
+		Doors: e.doors, DrillDoors: e.drillDoors,
 	}
 	for name, c := range e.Config.Endpoints {
 		s.Endpoints[name] = &endpoint.Endpoint{URL: c.URL, Secrets: c.Secrets, Timeout: c.Timeout}
