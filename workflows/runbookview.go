@@ -149,9 +149,10 @@ func (e *engine) table() string {
 		kind = "DRILL"
 	}
 	write(kind, " · ", e.runbook.Title, " · target `", b.Target, "` · ", string(e.state.Approach), " · **", string(e.state.Status(e.runbook)), "**\n\n")
-	write("Commander ", e.state.Commander, " · began ", e.state.Began.Format(time.RFC3339), " · for ", e.now.Sub(e.state.Began).Round(time.Second).String())
+	write("Commander ", e.state.Commander, " · began ", e.state.Began.Format(time.RFC3339), " · last change ", e.now.Format(time.RFC3339),
+		", after ", e.now.Sub(e.state.Began).Round(time.Second).String(), ", people waited for ", e.state.Waited(e.runbook, e.now).Round(time.Second).String())
 	if rto := e.runbook.Objectives.RTO; rto > 0 {
-		write(" of the ", rto.String(), " that the objective allows")
+		write(" · the objective ends ", e.state.Began.Add(rto).Format(time.RFC3339))
 	}
 	write("\n\n")
 	if e.journal.late != "" {
