@@ -11,7 +11,7 @@ import (
 )
 
 // FuzzRunbook holds that no text makes anything here panic, that what Parse refuses lint refuses, too, and
-// that what Parse accepts can be ordered, printed, drawn and sent as JSON.
+// that what Parse accepts can be ordered, printed, drawn, sent as JSON and put inside of another runbook.
 func FuzzRunbook(f *testing.F) {
 	paths, err := filepath.Glob("testdata/lint/*.yaml")
 	if err != nil || len(paths) == 0 {
@@ -43,6 +43,32 @@ func FuzzRunbook(f *testing.F) {
 			return
 		}
 		use(t, r)
+		if whole, err := Expand(r, shelf); err == nil {
+			use(t, whole)
+		}
+		// The same inside of another, with references for all that it takes.
+		given := map[string]any{}
+		for _, in := range r.Inputs {
+			given[in.Name] = "${execution.target}"
+		}
+		outer := &Runbook{Name: "fuzz-outer", Title: "o", Target: "t", Steps: []Step{{ID: "s", Type: typeRunbook, Title: "s", Needs: []string{}, With: map[string]any{"name": r.Name, "inputs": given}}}}
+		whole, err := Expand(outer, func(name string) (*Runbook, string) {
+			if name == r.Name {
+				return r, "d"
+			}
+			return shelf(name)
+		})
+		if err != nil {
+			return
+		}
+		use(t, whole)
+		for i := range whole.Steps {
+			references(whole.Steps[i].With, "", func(ref Reference, _ string, _ bool) {
+				if ref.Root == RootInputs {
+					t.Errorf("step %s still refers to %s", whole.Steps[i].ID, ref)
+				}
+			})
+		}
 	})
 }
 
