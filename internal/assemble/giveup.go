@@ -18,7 +18,7 @@ import (
 const unknownAttempts = 8
 
 func interceptors() []interceptor.WorkerInterceptor {
-	return []interceptor.WorkerInterceptor{&giveUp{}}
+	return []interceptor.WorkerInterceptor{&giveUp{}, &ownWork{}}
 }
 
 // giveUp makes untyped errors final after some attempts, and sees to it that a type counts also below what was
