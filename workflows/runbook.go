@@ -193,12 +193,17 @@ func (e *engine) judge(ctx workflow.Context, event execution.Event) bool {
 	if e.state.Verdict != "" || !e.apply(ctx, event) {
 		return false
 	}
+	e.stop()
+	return true
+}
+
+// stop ends what runs and what waits for people.
+func (e *engine) stop() {
 	for _, step := range e.runbook.Steps {
 		if stop := e.running[step.ID]; stop != nil {
 			stop()
 		}
 	}
-	return true
 }
 
 // conclude ends the execution: the last entry of the journal, the message, the result.

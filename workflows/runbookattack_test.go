@@ -1,9 +1,14 @@
 package workflows_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/lifeboat-dr/lifeboat/activities"
+	"github.com/lifeboat-dr/lifeboat/internal/execution"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/workflows"
 )
@@ -54,5 +59,28 @@ func refusedAsLate(t *testing.T, who string, outcome workflows.CommandOutcome) {
 	t.Helper()
 	if outcome.Accepted || outcome.Cause != "wrongState" && outcome.Cause != "ended" {
 		t.Errorf("%s was told %+v", who, outcome)
+	}
+}
+
+// TestRunbookWhoseJournalIsForkedEnds: an execution that finds another one's entries in its journal ends at once,
+// also while it waits for people, and undoes nothing: it may be the one that was reset.
+func TestRunbookWhoseJournalIsForkedEnds(t *testing.T) {
+	s := newStage(t, head+step("one", "")+gate+step("two", ""))
+	s.env.RegisterDelayedCallback(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.journal = append(s.journal, execution.Event{Kind: execution.StepCompleted, Step: "gate"}) // somebody else's
+	}, time.Hour)
+	s.send(2*time.Hour, by(plan.CommandApprove, "gate", "ann"), "")
+	s.env.SetStartWorkflowOptions(startOptions(testExecution))
+	began := s.env.Now()
+	s.env.ExecuteWorkflow(workflows.Runbook, workflows.RunbookInput{Docket: "docket"})
+	err := s.env.GetWorkflowError()
+	var failed *temporal.ApplicationError
+	if !errors.As(err, &failed) || failed.Type() != activities.TypeForked || s.acted() != "one" {
+		t.Errorf("it ended with %v after %s", err, s.acted())
+	}
+	if took := s.env.Now().Sub(began); took > 3*time.Hour {
+		t.Errorf("it went on waiting for %s", took)
 	}
 }

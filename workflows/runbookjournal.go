@@ -52,6 +52,7 @@ func (e *engine) keepJournal(ctx workflow.Context) {
 		case errors.As(err, &refused) && refused.NonRetryable():
 			// Another engine writes this journal, or we may not: going on would be a second truth.
 			e.broken, e.dirty = err, true
+			e.stop()
 			return
 		default:
 			e.journal.late = "no vault takes the journal: nothing that changes anything begins until one does"

@@ -105,6 +105,9 @@ func TestAResetDoesNothingTwice(t *testing.T) {
 			var failed *temporal.ApplicationError
 			if !errors.As(err, &failed) || failed.Type() != activities.TypeForked {
 				t.Errorf("the run that was reset ended with %v", err)
+				for _, e := range w.history(id, reset.GetRunId()) {
+					t.Log(e.GetEventId(), e.GetEventType(), e.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName(), e.GetActivityTaskFailedEventAttributes().GetFailure())
+				}
 			}
 			if n := w.ran(); n != 1 {
 				t.Errorf("the program ran %d times", n)
