@@ -247,7 +247,9 @@ func (w *world) await(id, what string, wanted func(workflows.View) bool) workflo
 // gate waits until the gate is open.
 func (w *world) gate(id string) *workflows.ViewGate {
 	w.t.Helper()
-	v := w.await(id, "the gate opens", func(v workflows.View) bool { return v.Steps[0].Gate != nil && v.Steps[0].State == plan.StepAwaitingApproval })
+	v := w.await(id, "the gate opens", func(v workflows.View) bool {
+		return v.Steps[0].Gate != nil && v.Steps[0].State == plan.StepAwaitingApproval
+	})
 	return v.Steps[0].Gate
 }
 
