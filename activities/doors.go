@@ -50,7 +50,7 @@ func (s *Steps) HoldDoor(ctx context.Context, in StepInput) (StepDone, error) {
 
 // planHold finds out whether a hold could last as long as it is meant to.
 func (s *Steps) planHold(ctx context.Context, in StepInput, name string, lasts time.Duration) (StepDone, error) {
-	report, err := s.lookAtDoor(ctx, in, name)
+	report, err := s.lookAtDoor(ctx, in, "HoldDoor", name)
 	if err != nil {
 		return StepDone{}, err
 	}
@@ -72,7 +72,7 @@ func (s *Steps) MoveDoor(ctx context.Context, in StepInput) (StepDone, error) {
 		return StepDone{}, err
 	}
 	if in.Guard.Mode == plan.ModePlan {
-		if _, err := s.lookAtDoor(ctx, in, p.Door); err != nil {
+		if _, err := s.lookAtDoor(ctx, in, "MoveDoor", p.Door); err != nil {
 			return StepDone{}, err
 		}
 		return intended(in.With, map[string]any{"system": "", "database": "", "took": "0s"}), nil
@@ -104,7 +104,7 @@ func (s *Steps) OpenDoor(ctx context.Context, in StepInput) (StepDone, error) {
 		return StepDone{}, err
 	}
 	if in.Guard.Mode == plan.ModePlan {
-		if _, err := s.lookAtDoor(ctx, in, p.Door); err != nil {
+		if _, err := s.lookAtDoor(ctx, in, "OpenDoor", p.Door); err != nil {
 			return StepDone{}, err
 		}
 		return intended(in.With, map[string]any{"system": "", "shut": "0s", "took": "0s"}), nil
@@ -174,7 +174,10 @@ func (s *Steps) doorFor(ctx context.Context, in StepInput, name string, action p
 }
 
 // lookAtDoor is what a plan does: it looks at production's door and changes nothing.
-func (s *Steps) lookAtDoor(ctx context.Context, in StepInput, name string) (traffic.Report, error) {
+func (s *Steps) lookAtDoor(ctx context.Context, in StepInput, activity, name string) (traffic.Report, error) {
+	if err := s.Orders.CheckLook(in, activity); err != nil {
+		return traffic.Report{}, err
+	}
 	door, known := s.Doors[name]
 	if !known {
 		return traffic.Report{}, NotFound("name it under doors", "door %q is not in the configuration of this worker", name)

@@ -40,7 +40,7 @@ func (h *heist) dateAll(t *testing.T, in *activities.StepInput, at time.Time) {
 func TestAStolenFleetKeySignsForNobody(t *testing.T) {
 	h := newHeist(t, plan.ModeLive)
 	for name, spoil := range h.forgeries(t) {
-		for _, d := range doors {
+		for _, d := range ways {
 			if !d.gated {
 				continue
 			}
@@ -75,8 +75,8 @@ func TestAStolenFleetKeySignsForNobody(t *testing.T) {
 // or a parameter would then believe.
 func TestReceiptsComeFromTheStepsOwnActivity(t *testing.T) {
 	h := newHeist(t, plan.ModeLive)
-	for _, d := range doors {
-		for _, other := range doors {
+	for _, d := range ways {
+		for _, other := range ways {
 			if d.activity == other.activity {
 				continue
 			}
