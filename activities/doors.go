@@ -207,7 +207,7 @@ func doorError(err error) error {
 		traffic.ErrBusy: TypeDoorBusy, traffic.ErrState: TypeConflict, traffic.ErrOvertaken: TypeConflict, traffic.ErrWrongServer: TypeMismatch,
 		traffic.ErrUnfit: TypeConfiguration, traffic.ErrDenied: TypePermission, traffic.ErrInvalid: TypeInvalidInput,
 	} {
-		if known.Kind == kind {
+		if errors.Is(known, kind) {
 			return final(name, err.Error(), known.Hint)
 		}
 	}

@@ -13,9 +13,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// attempt bounds one claim, from the first statement to the answer of its commit. A connection that says
-// nothing for so long is given up.
-const attempt = 5 * time.Second
+const (
+	// defaultPatience is [WriterOptions.Patience] when none is given.
+	defaultPatience = 5 * time.Second
+	// farewell is how long a claim that is being written may still take when the writer is told to stop.
+	farewell = 5 * time.Second
+)
 
 // WriterOptions describe a [Writer].
 type WriterOptions struct {
@@ -25,6 +28,10 @@ type WriterOptions struct {
 	PerSecond float64
 	// Ledger is the path of the file that every acknowledged claim is noted in; see [Acknowledged].
 	Ledger string
+	// Patience bounds one claim, from the first statement to the answer of its commit, and one try to connect. A
+	// connection that says nothing for so long is given up. Behind a door it has to be longer than the door is
+	// held. Zero is five seconds.
+	Patience time.Duration
 	// Log gets disconnects and reconnects; nil means the default logger.
 	Log *slog.Logger
 }
@@ -54,6 +61,9 @@ type Writer struct {
 func NewWriter(opt WriterOptions) (*Writer, error) {
 	if opt.Connect == nil || opt.PerSecond <= 0 {
 		return nil, errors.New("make writer: a way to connect and a rate above zero are needed")
+	}
+	if opt.Patience <= 0 {
+		opt.Patience = defaultPatience
 	}
 	l, err := openLedger(opt.Ledger)
 	if err != nil {
@@ -121,7 +131,7 @@ func (w *Writer) connect(ctx context.Context) (*pgx.Conn, people, error) {
 	tries := 0
 	conn, err := backoff.Retry(ctx, func() (*pgx.Conn, error) {
 		tries++
-		limited, cancel := context.WithTimeout(ctx, attempt)
+		limited, cancel := context.WithTimeout(ctx, w.opt.Patience)
 		defer cancel()
 		conn, err := w.opt.Connect(limited)
 		if err == nil {
@@ -154,8 +164,10 @@ func hangUp(conn *pgx.Conn) {
 // write adds one claim with its lines and its audit entry in one transaction. It does not end half-way
 // when the context does: a commit that was sent is waited for.
 func (w *Writer) write(ctx context.Context, conn *pgx.Conn, known people) (Entry, Outcome, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), attempt)
+	told := ctx
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.opt.Patience)
 	defer cancel()
+	defer context.AfterFunc(told, func() { time.AfterFunc(farewell, cancel) })()
 	tx, err := conn.Begin(ctx)
 	if err != nil {
 		return Entry{}, Failed, err

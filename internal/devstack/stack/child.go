@@ -157,6 +157,9 @@ func ensureProject(ctx context.Context, emulator *neon.Emulator, spec neonSpec) 
 	return nil
 }
 
+// appPatience is how long the application waits for an answer: longer than a door is held.
+const appPatience = 10 * time.Minute
+
 // runApp is the sample application at work: it adds claims until it is stopped.
 func runApp(ctx context.Context, spec appSpec) error {
 	writer, err := medlink.NewWriter(medlink.WriterOptions{
@@ -167,7 +170,7 @@ func runApp(ctx context.Context, spec appSpec) error {
 			}
 			return conn, nil
 		},
-		PerSecond: spec.Rate, Ledger: spec.Ledger, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		PerSecond: spec.Rate, Ledger: spec.Ledger, Patience: appPatience, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
 	if err != nil {
 		return fmt.Errorf("open ledger: %w", err)

@@ -116,6 +116,9 @@ func (s *Stack) configure(in secrets) error {
 	if err != nil {
 		return fmt.Errorf("render configuration: %w", err)
 	}
+	if err := s.keepDoors(); err != nil {
+		return err
+	}
 	if err := s.keep(filepath.Join(s.keys(), "s3-user.secret"), WriterKey); err != nil {
 		return err
 	}

@@ -1,5 +1,5 @@
-// Package stack is the world that Lifeboat protects, on one machine: two sites with an S3 server and a
-// Neon emulator each, the sample application writing claims, an inbox for alerts, keys, and the
+// Package stack is the world that Lifeboat protects, on one machine: two sites with an S3 server, a
+// Neon emulator and a PgBouncer each, the sample application writing claims, an inbox for alerts, keys, and the
 // configuration that names them all. Every server is a child process of its own that dies with this
 // process, also when that is killed: the kernel delivers the death signal (package proc).
 //
@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/lifeboat-dr/lifeboat/internal/devstack/pgbouncer"
 	"github.com/lifeboat-dr/lifeboat/internal/devstack/proc"
 	"github.com/lifeboat-dr/lifeboat/internal/devstack/s3"
 )
@@ -47,6 +48,8 @@ type Site struct {
 	API, Key string
 	Project  string
 	neon     *proc.Process
+	// pooler is the site's PgBouncer, with the doors in it.
+	pooler *pgbouncer.Pooler
 }
 
 // Stack is a running stack.
@@ -71,13 +74,14 @@ const (
 	role     = "medlink_owner"
 )
 
-// layout says which sites there are and where their endpoints listen.
+// layout says which sites there are and where their endpoints and doors listen.
 var layout = []struct {
 	name, role, region string
 	addresses          netip.Prefix
+	door               netip.Addr
 }{
-	{"us-east-1", "primary", "aws-us-east-1", netip.MustParsePrefix("127.81.0.0/16")},
-	{"us-west-2", "standby", "aws-us-west-2", netip.MustParsePrefix("127.82.0.0/16")},
+	{"us-east-1", "primary", "aws-us-east-1", netip.MustParsePrefix("127.81.0.0/16"), netip.MustParseAddr("127.83.0.1")},
+	{"us-west-2", "standby", "aws-us-west-2", netip.MustParsePrefix("127.82.0.0/16"), netip.MustParseAddr("127.83.0.2")},
 }
 
 // Start brings the whole stack up and returns when everything answers. A failure stops what was started.
@@ -107,7 +111,12 @@ func Start(ctx context.Context, opt Options) (_ *Stack, err error) {
 		site := &Site{Name: p.name, Role: p.role, Key: secrets.neonKey}
 		s.Sites = append(s.Sites, site)
 		group.Go(func() error { return s.startStore(groupCtx, site) })
-		group.Go(func() error { return s.startNeon(groupCtx, site, p.region, p.addresses) })
+		group.Go(func() error {
+			if err := s.startNeon(groupCtx, site, p.region, p.addresses); err != nil {
+				return err
+			}
+			return s.startDoor(groupCtx, site, p.door)
+		})
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
@@ -115,11 +124,14 @@ func Start(ctx context.Context, opt Options) (_ *Stack, err error) {
 	if err := s.seed(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.openDoor(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.configure(secrets); err != nil {
 		return nil, err
 	}
 	if opt.Rate > 0 {
-		if err := s.StartApp(ctx); err != nil {
+		if err := s.StartApp(); err != nil {
 			return nil, err
 		}
 	}
@@ -165,13 +177,10 @@ func (s *Stack) startStore(ctx context.Context, site *Site) error {
 	return nil
 }
 
-// StartApp starts the application's writer, which adds claims until the stack stops.
-func (s *Stack) StartApp(ctx context.Context) error {
-	address, err := s.Sites[0].address(ctx)
-	if err != nil {
-		return err
-	}
-	s.app, err = startChild(s.Dir, "application", childSpec{App: &appSpec{URL: address.Reveal(), Ledger: s.Ledger, Rate: s.opt.Rate}})
+// StartApp starts the application's writer, which adds claims until the stack stops. It knows the primary
+// site's door and nothing behind it.
+func (s *Stack) StartApp() (err error) {
+	s.app, err = startChild(s.Dir, "application", childSpec{App: &appSpec{URL: s.Sites[0].AppURL().Reveal(), Ledger: s.Ledger, Rate: s.opt.Rate}})
 	return err
 }
 
@@ -179,6 +188,7 @@ func (s *Stack) StartApp(ctx context.Context) error {
 func (s *Stack) KillSite(name string) error {
 	for _, site := range s.Sites {
 		if site.Name == name {
+			site.pooler.Kill()
 			site.Store.Kill()
 			site.neon.Kill()
 			return nil
@@ -196,6 +206,9 @@ func (s *Stack) Stop() {
 	}
 	group := errgroup.Group{}
 	for _, site := range s.Sites {
+		if site.pooler != nil {
+			group.Go(site.pooler.Stop)
+		}
 		if site.neon != nil {
 			group.Go(func() error { return site.neon.Stop(syscall.SIGTERM, 2*patience) })
 		}
