@@ -102,7 +102,7 @@ func (d *dev) printAddresses(a *app) {
 	fmt.Fprintf(a.stdout, "  Temporal UI    %s/namespaces/%s/workflows\n", d.temporal.UIURL(), d.temporal.Namespace())
 	fmt.Fprintf(a.stdout, "  Temporal       %s\n", d.temporal.Address())
 	for _, site := range d.world.Sites {
-		fmt.Fprintf(a.stdout, "  %-10s     %s: Neon's API %s (project %s), S3 %s (bucket %s)\n", site.Name, site.Role, site.API, site.Project, site.Store.Endpoint(), site.Bucket())
+		fmt.Fprintf(a.stdout, "  %-10s     %s: Neon's API %s (project %s), S3 %s (bucket %s), door %s\n", site.Name, site.Role, site.API, site.Project, site.Store.Endpoint(), site.Bucket(), site.DoorAddr())
 	}
 	fmt.Fprintf(a.stdout, "  Alerts         %s\n", d.world.Inbox.URL())
 	fmt.Fprintf(a.stdout, "  Claims ledger  %s\n", d.world.Ledger)

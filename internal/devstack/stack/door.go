@@ -143,6 +143,9 @@ func (s *Stack) RestartDoor(ctx context.Context, site *Site) error {
 	return site.pooler.Restart(ctx)
 }
 
+// DoorAddr is where the site's PgBouncer listens.
+func (site *Site) DoorAddr() netip.AddrPort { return site.pooler.Addr() }
+
 // AppURL is the way on which the application reaches its database at a site: through the door.
 func (site *Site) AppURL() secret.String {
 	return secret.New(site.pooler.URL(doorApp, database))
