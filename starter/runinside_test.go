@@ -1,0 +1,47 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// TestRunbooksInsideAreFoundAndLookedAt: those beside the file come first; each is signed on its own, and nothing
+// starts before all are.
+func TestRunbooksInsideAreFoundAndLookedAt(t *testing.T) {
+	s := newRosterStage(t, "alice", "bob", "carol")
+	s.signedBy("alice", "bob", "carol")
+	const head = "apiVersion: lifeboat/v1\ntitle: T\nscenario: maintenance\ntarget: database\n"
+	write := func(name, text string) {
+		if err := os.WriteFile(s.path(name+".yaml"), []byte(head+"name: "+name+"\nsteps:\n"+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("outer", "  - {id: run, type: runbook, title: Run, with: {name: inner}}\n")
+	outer := s.path("outer.yaml")
+	s.does(exitFailed, `there is no runbook "inner" that can be read`, "runbook", "lint", outer)
+	s.does(exitUsage, `step run: there is no runbook "inner"`, "runbook", "render", outer)
+	write("inner", "  - {id: nap, type: wait, title: Nap, with: {duration: 1h}}\n")
+	s.does(exitOK, "", "runbook", "lint", outer)
+	s.does(exitOK, "`run.nap`", "runbook", "render", outer)
+	if drawn := s.does(exitOK, "RUNBOOK / PROCÉDURE: inner", "runbook", "graph", outer); strings.Contains(drawn, "run.nap") {
+		t.Error("the runbook inside is no box")
+	}
+	s.does(exitOK, "run.nap", "runbook", "graph", outer, "--expand")
+
+	start := []string{"run", outer, "--drill", "--key", "KEY/alice"}
+	sign := func(name string) {
+		for _, who := range []string{"alice", "bob"} {
+			s.does(exitOK, "", "runbook", "sign", s.path(name+".yaml"), "--key", "KEY/"+who)
+		}
+	}
+	s.does(exitFailed, "runbook outer is signed by 0 owners", start...)
+	sign("outer")
+	s.does(exitFailed, "runbook inner is signed by 0 owners", start...)
+	sign("inner")
+	write("inner", "  - {id: nap, type: wait, title: Nap, with: {duration: 2h}}\n")
+	s.does(exitFailed, "runbook inner is signed by 0 owners", start...)
+	write("inner", "  - {id: again, type: runbook, title: Again, with: {name: outer}}\n")
+	s.does(exitUsage, "outer runs inner runs outer", start...)
+	s.does(exitFailed, "runs this one again", "runbook", "lint", outer)
+}
