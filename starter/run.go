@@ -7,17 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/sdk/client"
 
-	"github.com/lifeboat-dr/lifeboat/activities"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/internal/roster"
 	"github.com/lifeboat-dr/lifeboat/internal/signature"
@@ -99,18 +96,8 @@ func (a *app) run(ctx context.Context, name string, f runFlags) error {
 		return err
 	}
 	docket := plan.Docket{Runbook: string(text), Signatures: sigs}
-	for _, name := range slices.Sorted(maps.Keys(inside)) {
-		if brief.Nested == nil {
-			brief.Nested = map[string]string{}
-		}
-		brief.Nested[name] = runbooks.Digest([]byte(inside[name].Text))
-		docket.Nested = append(docket.Nested, inside[name])
-	}
-	if planned != nil {
-		brief.Plan, brief.PlanExecution, docket.Plan = planned.Digest, f.bound, planned.Text
-		if err := planned.Fits(brief, f.bound); err != nil {
-			return err
-		}
+	if err := f.names(&brief, &docket, inside, planned); err != nil {
+		return err
 	}
 	if brief.Mode == plan.ModeLive && !f.yes {
 		fmt.Fprintf(a.stderr, "%s acts on PRODUCTION: target %s, %s.\n", r.Title, brief.Target, brief.Approach)
@@ -156,82 +143,6 @@ func (a *app) run(ctx context.Context, name string, f runFlags) error {
 		}
 		return a.followExecution(ctx, c, id)
 	})
-}
-
-// brief is what the commander signs: the whole of what decides what the execution does.
-func (a *app) brief(r *runbooks.Runbook, text []byte, f runFlags, planned *activities.Planned) (plan.Brief, error) {
-	b := plan.Brief{
-		Format: 1, Runbook: r.Name, RunbookDigest: runbooks.Digest(text), Application: a.config.Application, Mode: plan.ModePlan,
-		Approach: plan.Graceful, Until: time.Now().UTC().Truncate(time.Second).Add(r.Duration - startLife),
-	}
-	if f.drill {
-		b.Mode = plan.ModeDrill
-	}
-	if f.live {
-		b.Mode = plan.ModeLive
-	}
-	if planned != nil && b.Mode == plan.ModePlan {
-		return b, failWith(exitUsage, "a plan is not bound to another one: give --drill or --live")
-	}
-	given := map[string]any{}
-	if planned != nil {
-		maps.Copy(given, planned.Brief.Inputs)
-		b.Approach = planned.Brief.Approach
-	}
-	if f.ungraceful {
-		b.Approach = plan.Ungraceful
-	}
-	err := readInputs(r, f.inputs, given)
-	if err != nil {
-		return b, err
-	}
-	if b.Inputs, err = r.Bind(given); err != nil {
-		return b, failWith(exitUsage, "%w", err)
-	}
-	scope := runbooks.Scope{Inputs: b.Inputs, Execution: runbooks.Execution{Mode: b.Mode, Approach: b.Approach}}
-	if b.Target, err = runbooks.ResolveText(r.Target, scope); err != nil {
-		return b, failWith(exitUsage, "the runbook's target: %w", err)
-	}
-	scope.Execution.Target = b.Target
-	if err := errors.Join(r.CheckTargets(scope), r.CheckNested("", scope)); err != nil {
-		return b, failWith(exitUsage, "%w", err)
-	}
-	return b, nil
-}
-
-// readInputs reads NAME=VALUE into what is given already, and asks on the terminal for what is needed and missing.
-func readInputs(r *runbooks.Runbook, pairs []string, given map[string]any) error {
-	for _, pair := range pairs {
-		name, value, ok := strings.Cut(pair, "=")
-		if !ok {
-			return failWith(exitUsage, "--input %q: write NAME=VALUE", pair)
-		}
-		in := r.Input(name)
-		if in == nil {
-			given[name] = value // Bind says which there are
-			continue
-		}
-		read, err := in.ReadText(value)
-		if err != nil {
-			return failWith(exitUsage, "--input %s: %w", name, err)
-		}
-		given[name] = read
-	}
-	for _, in := range r.Inputs {
-		if _, there := given[in.Name]; there || !in.Required {
-			continue
-		}
-		answer, err := ask(fmt.Sprintf("%s (%s)%s: ", in.Name, in.Type, dash(in.Title)))
-		if err != nil {
-			return failWith(exitUsage, "input %s is missing: give --input %s=VALUE", in.Name, in.Name)
-		}
-		read, err := in.ReadText(answer)
-		if err != nil {
-			return failWith(exitUsage, "%s: %w", in.Name, err)
-		}
-		given[in.Name] = read
-	}
-	return nil
 }
 
 // runbookText finds a runbook by file, or by name: in the configuration's directory first, then among those
