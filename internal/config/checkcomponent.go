@@ -32,8 +32,34 @@ func (d *decoder) checkComponents(c *Config) {
 				d.warn(join(at, "vault"), "the backups lie at the site of the database: what takes one may take both")
 			}
 		}
+		d.checkReplicas(join(at, "replicas"), component, c)
 		d.checkOwners(join(join(at, "restore"), "owners"), component.Restore.Owners)
 		d.checkVerify(join(at, "verify"), component, c)
+	}
+}
+
+// checkReplicas wants vaults that are others than the component's own, and warns of copies that lie where the
+// original does, or that go away before it.
+func (d *decoder) checkReplicas(at string, component Component, c *Config) {
+	home := c.Vaults[component.Vault]
+	seen := map[string]bool{}
+	for i, name := range component.Replicas {
+		at := fmt.Sprintf("%s[%d]", at, i)
+		if !reference(d, at, "vault", name, c.Vaults) {
+			continue
+		}
+		replica := c.Vaults[name]
+		switch {
+		case name == component.Vault:
+			d.bad(at, "this is the vault that its backups are written to: a replica is another one")
+		case seen[name]:
+			d.bad(at, "this vault stands here twice")
+		case replica.Site != "" && replica.Site == home.Site:
+			d.warn(at, "the copies lie at the site of the vault %q: what takes one may take both", component.Vault)
+		case replica.Lock.Retain < home.Lock.Retain && replica.Lock.Mode != LockNone:
+			d.warn(at, "copies are locked for a shorter time than the backups in %q", component.Vault)
+		}
+		seen[name] = true
 	}
 }
 

@@ -15,22 +15,29 @@ import (
 var fields5 = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
 
 func (d *decoder) checkSchedules(c *Config) {
-	backups, verified, evaluated := map[string]bool{}, map[string]bool{}, false
+	backups, verified, replicated, evaluated := map[string]bool{}, map[string]bool{}, map[string]bool{}, false
 	for _, name := range sorted(c.Schedules) {
 		at, s := join("schedules", name), c.Schedules[name]
-		oneOf(d, join(at, "run"), s.Run, RunBackup, RunVerify, RunEvaluate)
+		oneOf(d, join(at, "run"), s.Run, RunBackup, RunVerify, RunReplicate, RunEvaluate)
 		switch s.Run {
 		case RunEvaluate:
 			evaluated = evaluated || !s.Paused
 			if s.Component != "" {
 				d.bad(join(at, "component"), "evaluate looks at every component: remove this")
 			}
-		case RunBackup, RunVerify:
+		case RunBackup, RunVerify, RunReplicate:
 			if !reference(d, join(at, "component"), "component", s.Component, c.Components) {
 				break
 			}
 			if s.Run == RunBackup {
 				backups[s.Component] = backups[s.Component] || !s.Paused
+				break
+			}
+			if s.Run == RunReplicate {
+				replicated[s.Component] = replicated[s.Component] || !s.Paused
+				if len(c.Components[s.Component].Replicas) == 0 {
+					d.bad(join(at, "component"), "component %q has no vault to be copied to: set components.%s.replicas", s.Component, s.Component)
+				}
 				break
 			}
 			verified[s.Component] = verified[s.Component] || !s.Paused
@@ -51,6 +58,9 @@ func (d *decoder) checkSchedules(c *Config) {
 		}
 		if !c.Components[name].Verify.AfterBackup && !verified[name] {
 			d.warn(at, "its backups are never verified by themselves: set verify.after_backup, or add a schedule with run: verify")
+		}
+		if len(c.Components[name].Replicas) > 0 && !replicated[name] {
+			d.warn(join(at, "replicas"), "each backup is copied once, and what fails is never caught up by itself: add a schedule with run: replicate")
 		}
 	}
 	if !evaluated {

@@ -19,6 +19,8 @@ type Component struct {
 	Source Source        `yaml:"source"`
 	// Vault is the name of the vault that backups go to.
 	Vault string `yaml:"vault"`
+	// Replicas are the names of the vaults that every backup is copied to.
+	Replicas []string `yaml:"replicas"`
 	// ChunkBytes is about how much of a table is one unit of work.
 	ChunkBytes Size `yaml:"chunk_bytes"`
 	// Connections is how many chunks are read or written at the same time.

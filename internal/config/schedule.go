@@ -7,9 +7,10 @@ type Run string
 
 // What schedules can start.
 const (
-	RunBackup   Run = "backup"
-	RunVerify   Run = "verify"
-	RunEvaluate Run = "evaluate"
+	RunBackup    Run = "backup"
+	RunVerify    Run = "verify"
+	RunReplicate Run = "replicate"
+	RunEvaluate  Run = "evaluate"
 )
 
 // OverlapSkip leaves a run out while the one before it still runs. It is the only overlap there is:
