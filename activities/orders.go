@@ -3,6 +3,7 @@ package activities
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
@@ -75,6 +76,21 @@ func (o *Orders) CheckFor(g plan.Guard, component string, action plan.Action) er
 	}
 	if g.Target != component {
 		return NotAllowed(fmt.Errorf("the guard is for %q", g.Target), string(action)+" on "+component)
+	}
+	return nil
+}
+
+// CheckCopy is Check for copying a component's backups into a vault. The guard names the vault, and the order both.
+func (o *Orders) CheckCopy(g plan.Guard, component, vault string) error {
+	if err := o.CheckFor(g, vault, plan.CopyToVault); err != nil {
+		return err
+	}
+	order, err := o.Open()
+	if err == nil && !slices.Contains(order.Components, component) {
+		err = fmt.Errorf("the order does not name %q", component)
+	}
+	if err != nil {
+		return NotAllowed(err, "copying backups of "+component+" to "+vault)
 	}
 	return nil
 }

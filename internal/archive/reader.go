@@ -264,6 +264,8 @@ func read(ctx context.Context, s store.Store, o manifest.Object, version string,
 		}
 	}
 	switch {
+	case store.Retryable(err): // cut off on the way, which says nothing of the object
+		return err
 	case errors.Is(err, store.ErrCorrupt):
 		return fmt.Errorf("%w: %s was changed in the store", ErrObject, o.Key)
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):

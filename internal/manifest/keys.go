@@ -72,6 +72,17 @@ func VerifiedKey(component, backup string, t time.Time) string {
 	return VerifiedPrefix(component, backup) + t.UTC().Format(idTime) + ".json"
 }
 
+// CopiedPrefix is where the records of documents are that were copied into this vault.
+func CopiedPrefix(component, backup string) string {
+	return BackupPrefix(component, backup) + "copied/"
+}
+
+// CopiedKey is where the record of documents is that were copied at t. Two workers may copy in one second, so the
+// first digits of the text's digest (hex) are part of it.
+func CopiedKey(component, backup string, t time.Time, digest string) string {
+	return CopiedPrefix(component, backup) + t.UTC().Format(idTime) + "-" + digest[:12] + ".json"
+}
+
 // AttemptsPrefix is where the records of failed attempts are.
 func AttemptsPrefix(component, backup string) string {
 	return BackupPrefix(component, backup) + "attempts/"

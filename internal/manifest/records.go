@@ -42,3 +42,27 @@ type Attempt struct {
 	Hint      string `json:"hint,omitempty"`
 	Writer    string `json:"writer"`
 }
+
+// Copied is the signed record that documents of a backup were copied into this vault, and how their first vault
+// dates them. A store dates a copy by when it was made, and the key that signed the original may have been revoked
+// since; whoever copied it found the signature good at the time that is noted here.
+type Copied struct {
+	Format    int    `json:"format"`
+	Component string `json:"component"`
+	Backup    string `json:"backup"`
+	// From and Vault are the names of the vault that was read and of the one that was written.
+	From      string           `json:"from"`
+	Vault     string           `json:"vault"`
+	Documents []CopiedDocument `json:"documents"`
+	At        time.Time        `json:"at"`
+	Writer    string           `json:"writer"`
+}
+
+// CopiedDocument is one signed document that was copied.
+type CopiedDocument struct {
+	Key string `json:"key"`
+	// SHA256 is the digest (hex) of the whole object.
+	SHA256 string `json:"sha256"`
+	// Dated is the time at which its signature held.
+	Dated time.Time `json:"dated"`
+}

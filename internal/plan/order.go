@@ -20,22 +20,27 @@ const (
 	OwnDatabases Action = "database.own"
 	// FillEmptyTarget restores into a database that the configuration names as a target, when it is empty.
 	FillEmptyTarget Action = "target.fill"
+	// CopyToVault copies backups of the order's components, as they are, into a vault that it names. It creates
+	// objects and makes locks longer.
+	CopyToVault Action = "vault.copy"
 )
 
 // StandingActions are all actions a standing order may allow.
-var StandingActions = []Action{CreateInVault, OwnBranches, OwnDatabases, FillEmptyTarget}
+var StandingActions = []Action{CreateInVault, OwnBranches, OwnDatabases, FillEmptyTarget, CopyToVault}
 
 // Order says what routine work may do without asking anybody again. Its owners sign it; its digest is in
 // every guard that leans on it.
 type Order struct {
-	Format      int       `json:"format"`
-	Kind        string    `json:"kind"` // "standing"
-	Application string    `json:"application"`
-	Actions     []Action  `json:"actions"`
-	Components  []string  `json:"components"`
-	Targets     []string  `json:"targets,omitempty"`
-	Issued      time.Time `json:"issued"`
-	Expires     time.Time `json:"expires"`
+	Format      int      `json:"format"`
+	Kind        string   `json:"kind"` // "standing"
+	Application string   `json:"application"`
+	Actions     []Action `json:"actions"`
+	Components  []string `json:"components"`
+	Targets     []string `json:"targets,omitempty"`
+	// Vaults are those that backups may be copied to.
+	Vaults  []string  `json:"vaults,omitempty"`
+	Issued  time.Time `json:"issued"`
+	Expires time.Time `json:"expires"`
 }
 
 // Validate reports everything that is wrong with an order, whoever signed it.
@@ -62,7 +67,8 @@ func (o Order) Validate() error {
 }
 
 // Allows says whether the order lets the guard's work do action at time now. The error says what is
-// missing. An order speaks of components for everything but targets, which it names one by one.
+// missing. An order speaks of components for everything but targets and vaults that are copied to, which it
+// names one by one.
 func (o Order) Allows(g Guard, application string, action Action, now time.Time) error {
 	switch {
 	case g.Mode != ModeStanding:
@@ -77,8 +83,11 @@ func (o Order) Allows(g Guard, application string, action Action, now time.Time)
 		return fmt.Errorf("the order does not allow %s", action)
 	}
 	names := o.Components
-	if action == FillEmptyTarget {
+	switch action {
+	case FillEmptyTarget:
 		names = o.Targets
+	case CopyToVault:
+		names = o.Vaults
 	}
 	if !slices.Contains(names, g.Target) {
 		return fmt.Errorf("the order does not name %q for %s", g.Target, action)

@@ -10,7 +10,7 @@ func TestOrderAllows(t *testing.T) {
 	now := time.Date(2026, 11, 25, 3, 0, 0, 0, time.UTC)
 	order := Order{
 		Format: 1, Kind: "standing", Application: "medlink",
-		Actions: []Action{CreateInVault, FillEmptyTarget}, Components: []string{"database"}, Targets: []string{"spare"},
+		Actions: []Action{CreateInVault, FillEmptyTarget, CopyToVault}, Components: []string{"database"}, Targets: []string{"spare"}, Vaults: []string{"west"},
 		Issued: now.Add(-time.Hour), Expires: now.Add(time.Hour),
 	}
 	if err := order.Validate(); err != nil {
@@ -28,6 +28,10 @@ func TestOrderAllows(t *testing.T) {
 		{"allowed", good, "medlink", CreateInVault, now, ""},
 		{"target by name", Guard{Mode: ModeStanding, Target: "spare"}, "medlink", FillEmptyTarget, now, ""},
 		{"a component is no target", good, "medlink", FillEmptyTarget, now, "does not name"},
+		{"vault by name", Guard{Mode: ModeStanding, Target: "west"}, "medlink", CopyToVault, now, ""},
+		{"another vault", Guard{Mode: ModeStanding, Target: "east"}, "medlink", CopyToVault, now, "does not name"},
+		{"a component is no vault", good, "medlink", CopyToVault, now, "does not name"},
+		{"a vault is no component", Guard{Mode: ModeStanding, Target: "west"}, "medlink", CreateInVault, now, "does not name"},
 		{"other component", Guard{Mode: ModeStanding, Target: "uploads"}, "medlink", CreateInVault, now, "does not name"},
 		{"other application", good, "other", CreateInVault, now, "is for application"},
 		{"action not listed", good, "medlink", OwnBranches, now, "does not allow"},
