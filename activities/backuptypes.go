@@ -13,6 +13,14 @@ import (
 // DescribeInput names a component of the configuration.
 type DescribeInput struct {
 	Component string `json:"component"`
+	// Vault is one of its vaults; empty means its own.
+	Vault string `json:"vault,omitempty"`
+}
+
+// VaultSettings is a vault, and where the workers are that work with it.
+type VaultSettings struct {
+	Vault string `json:"vault"`
+	Site  string `json:"site,omitempty"`
 }
 
 // Settings are the parts of the configuration that a workflow needs to decide. They are recorded in the
@@ -24,6 +32,9 @@ type Settings struct {
 	SourceKind string `json:"source_kind"`
 	Site       string `json:"site"`
 	Vault      string `json:"vault"`
+	VaultSite  string `json:"vault_site,omitempty"`
+	// Replicas are the vaults that its backups are copied to.
+	Replicas []VaultSettings `json:"replicas,omitempty"`
 	// Connections is how many chunks are read or written at a time.
 	Connections int  `json:"connections"`
 	VerifyAfter bool `json:"verify_after"`
@@ -165,5 +176,7 @@ type Locked struct {
 // RecordAttemptInput describes a failure that is to leave a signed record.
 type RecordAttemptInput struct {
 	plan.Guard `json:"guard"`
-	Attempt    manifest.Attempt `json:"attempt"`
+	// Vault is where the record belongs; empty means the component's own.
+	Vault   string           `json:"vault,omitempty"`
+	Attempt manifest.Attempt `json:"attempt"`
 }

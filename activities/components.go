@@ -16,8 +16,12 @@ import (
 
 // Vault is where a component's backups lie.
 type Vault struct {
-	Name  string
+	Name string
+	// Site is where the vault is; empty when it belongs to none.
+	Site  string
 	Store store.Store
+	// Replica says that backups were copied here, so that its objects have other versions than the manifest names.
+	Replica bool
 	// Retain is how long objects are locked, counted from the start of their backup; zero means no locks.
 	Retain time.Duration
 }
@@ -79,9 +83,12 @@ type Smoke struct {
 type Component struct {
 	Name, Application, Site string
 	// RPO is the recovery point objective.
-	RPO    time.Duration
-	Vault  Vault
-	Source Source
+	RPO time.Duration
+	// Vault is where backups are written to and, unless somebody asks for another, read from.
+	Vault Vault
+	// Replicas are the vaults that backups are copied to.
+	Replicas []Vault
+	Source   Source
 	// ChunkBytes is the size of a chunk in the database, in bytes.
 	ChunkBytes  int64
 	Connections int
@@ -137,6 +144,32 @@ func (c *Crew) Component(name string) (*Component, error) {
 	return nil, NotFound("the configuration has "+strings.Join(names, ", "), "component %q is not in the configuration", name)
 }
 
+// In is the component as it is in one of its vaults; an empty name means its own.
+func (c *Component) In(vault string) (*Component, error) {
+	if vault == "" || vault == c.Vault.Name {
+		return c, nil
+	}
+	names := []string{c.Vault.Name}
+	for _, v := range c.Replicas {
+		if v.Name == vault {
+			there := *c
+			there.Vault = v
+			return &there, nil
+		}
+		names = append(names, v.Name)
+	}
+	return nil, NotFound("its backups are in "+strings.Join(names, ", "), "component %s has no backups in a vault %q", c.Name, vault)
+}
+
+// ComponentIn finds a component in one of its vaults; an empty vault means its own.
+func (c *Crew) ComponentIn(name, vault string) (*Component, error) {
+	found, err := c.Component(name)
+	if err != nil {
+		return nil, err
+	}
+	return found.In(vault)
+}
+
 // Place finds where a target is.
 func (c *Crew) Place(component *Component, target Target) (Place, error) {
 	switch target.Kind {
@@ -168,11 +201,16 @@ type Components struct {
 
 // DescribeComponent reads a component's settings. It changes nothing.
 func (c *Components) DescribeComponent(_ context.Context, in DescribeInput) (Settings, error) {
-	found, err := c.Crew.Component(in.Component)
+	found, err := c.Crew.ComponentIn(in.Component, in.Vault)
 	if err != nil {
 		return Settings{}, err
 	}
+	replicas := make([]VaultSettings, len(found.Replicas))
+	for i, v := range found.Replicas {
+		replicas[i] = VaultSettings{Vault: v.Name, Site: v.Site}
+	}
 	return Settings{
+		VaultSite: found.Vault.Site, Replicas: replicas,
 		Application: c.Crew.Application, Component: found.Name, SourceKind: found.Source.Kind(), Site: found.Site,
 		Vault: found.Vault.Name, Connections: found.Connections, VerifyAfter: found.VerifyAfter,
 		ScratchSite: found.ScratchSite, Budget: found.Budget, Order: c.Orders.Standing.Digest(),

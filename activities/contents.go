@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/lifeboat-dr/lifeboat/internal/archive"
@@ -29,6 +30,7 @@ func (c *Crew) Contents(ctx context.Context, component *Component, b *Backup) (*
 	}
 	var text []byte
 	for _, o := range b.Envelope.Contents {
+		o = component.Vault.held(o)
 		part, err := archive.OpenObject(ctx, component.Vault.Store, c.Identities, o)
 		if err != nil {
 			return nil, classify(err, "open the contents of "+b.Envelope.Backup)
@@ -48,6 +50,21 @@ func (c *Crew) Contents(ctx context.Context, component *Component, b *Backup) (*
 
 // open streams the plaintext of a chunk. What was read of it has to be undone unless it came to its end.
 func (c *Crew) open(ctx context.Context, component *Component, chunk manifest.Chunk) (io.ReadCloser, error) {
+	if component.Vault.Replica {
+		chunk.Parts = slices.Clone(chunk.Parts)
+		for i := range chunk.Parts {
+			chunk.Parts[i].Object = component.Vault.held(chunk.Parts[i].Object)
+		}
+	}
 	r, err := archive.NewReader(ctx, archive.ReaderConfig{Store: component.Vault.Store, Identities: c.Identities, Chunk: chunk, Budget: c.Budget})
 	return r, classify(err, "open chunk "+chunk.ID)
+}
+
+// held is an object of a manifest as a vault holds it. A replica's versions are its own: there the current one is
+// looked at first, then the others. Which one it is, the digest decides.
+func (v Vault) held(o manifest.Object) manifest.Object {
+	if v.Replica {
+		o.Version = ""
+	}
+	return o
 }

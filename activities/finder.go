@@ -2,8 +2,6 @@ package activities
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,6 +31,8 @@ type Backup struct {
 	SHA256 string
 	// Version is the version of the manifest object that was believed.
 	Version string
+	// Dated is the time at which its signature held: when the vault that it was first written to got it.
+	Dated time.Time
 	// Signer is who signed it.
 	Signer string
 }
@@ -69,7 +69,7 @@ func (f *Finder) Load(ctx context.Context, c *Component, id string) (*Backup, er
 
 func (f *Finder) open(ctx context.Context, c *Component, id string, version store.Object) (*Backup, error) {
 	var envelope manifest.Envelope
-	data, signer, err := f.document(ctx, c.Vault.Store, version, signature.Manifest, &envelope)
+	doc, err := f.document(ctx, c, id, version, &envelope)
 	if err != nil {
 		return nil, err
 	}
@@ -79,29 +79,7 @@ func (f *Finder) open(ctx context.Context, c *Component, id string, version stor
 	if err := envelope.Validate(); err != nil {
 		return nil, fmt.Errorf("manifest %s: %w", version.Key, err)
 	}
-	sum := sha256.Sum256(data)
-	return &Backup{Envelope: envelope, SHA256: hex.EncodeToString(sum[:]), Version: version.Version, Signer: signer}, nil
-}
-
-// document reads a signed document and decodes it when its signature holds at the time the store has
-// for it: a key that was revoked later was good then.
-func (f *Finder) document(ctx context.Context, s store.Store, version store.Object, namespace signature.Namespace, into any) (data []byte, signer string, err error) {
-	data, err = readVersion(ctx, s, version.Key, version.Version)
-	if err != nil {
-		return nil, "", err
-	}
-	doc, err := manifest.ParseDocument(data)
-	if err != nil {
-		return nil, "", fmt.Errorf("parse %s: %w", version.Key, err)
-	}
-	signer, err = f.Signers.Verify(namespace, []byte(doc.Signed), []byte(doc.Signature), version.Modified)
-	if err != nil {
-		return nil, "", fmt.Errorf("check signature of %s: %w", version.Key, err)
-	}
-	if err := manifest.Decode([]byte(doc.Signed), into); err != nil {
-		return nil, "", fmt.Errorf("parse %s: %w", version.Key, err)
-	}
-	return data, signer, nil
+	return &Backup{Envelope: envelope, SHA256: doc.sha256, Version: version.Version, Dated: doc.dated, Signer: doc.signer}, nil
 }
 
 // Backups goes through a component's backups from the newest to the oldest. Folders without a valid
@@ -167,21 +145,12 @@ func (f *Finder) NewestVerified(ctx context.Context, c *Component) (*Backup, err
 // record of another manifest, or one whose signature does not hold, is no record.
 func (f *Finder) Verified(ctx context.Context, c *Component, b *Backup) (*manifest.Verified, error) {
 	var newest *manifest.Verified
-	for version, err := range c.Vault.Store.Versions(ctx, manifest.VerifiedPrefix(c.Name, b.Envelope.Backup)) {
+	for v, err := range f.verifications(ctx, c, b) {
 		if err != nil {
-			return nil, fromStore(err, "look for verifications")
+			return nil, err
 		}
-		if version.DeleteMarker {
-			continue
-		}
-		var record manifest.Verified
-		_, _, err := f.document(ctx, c.Vault.Store, version, signature.Manifest, &record)
-		if store.Retryable(err) || ctx.Err() != nil {
-			return nil, fromStore(err, "read verification")
-		}
-		if err == nil && record.Backup == b.Envelope.Backup && record.Manifest == b.SHA256 && record.Dropped &&
-			(newest == nil || record.Finished.After(newest.Finished)) {
-			newest = &record
+		if newest == nil || v.record.Finished.After(newest.Finished) {
+			newest = &v.record
 		}
 	}
 	return newest, nil

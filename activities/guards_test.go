@@ -21,7 +21,7 @@ import (
 // that says why it needs none.
 var unguarded = map[string]bool{
 	// These only read, put into words, or judge.
-	"DescribeComponent": true, "DescribeTarget": true, "FindBackup": true, "SelectTables": true, "EvaluateProtection": true,
+	"DescribeComponent": true, "DescribeTarget": true, "FindBackup": true, "SelectTables": true, "EvaluateProtection": true, "ListMissing": true,
 	"AdmitExecution": true, "JudgeCommand": true, "PrepareGate": true, "DigestPlan": true,
 	// These tell people or a watcher.
 	"SendAlert": true, "PingDeadman": true,
@@ -82,7 +82,7 @@ func refusedByEvery(t *testing.T, a attempt) {
 	all := &activities.All{
 		Components: &activities.Components{Crew: crew, Orders: a.orders}, Snapshots: &activities.Snapshots{Crew: crew, Orders: a.orders, Finder: finder},
 		Dumps: &activities.Dumps{Crew: crew, Orders: a.orders}, Records: &activities.Records{Crew: crew, Orders: a.orders, Finder: finder},
-		Restores: &activities.Restores{Crew: crew, Orders: a.orders, Finder: finder}, Alerts: &activities.Alerts{Crew: crew},
+		Restores: &activities.Restores{Crew: crew, Orders: a.orders, Finder: finder}, Replicas: &activities.Replicas{Crew: crew, Orders: a.orders, Finder: finder}, Alerts: &activities.Alerts{Crew: crew},
 		Executions: &activities.Executions{Crew: crew, Orders: a.orders}, Steps: &activities.Steps{Crew: crew, Orders: a.orders},
 	}
 	var suite testsuite.WorkflowTestSuite

@@ -15,6 +15,7 @@ type All struct {
 	Dumps      *Dumps
 	Records    *Records
 	Restores   *Restores
+	Replicas   *Replicas
 	Alerts     *Alerts
 	Executions *Executions
 	Steps      *Steps
@@ -27,6 +28,7 @@ func (a *All) Register(r worker.ActivityRegistry) {
 	r.RegisterActivity(a.Dumps)
 	r.RegisterActivity(a.Records)
 	r.RegisterActivity(a.Restores)
+	r.RegisterActivity(a.Replicas)
 	r.RegisterActivity(a.Alerts)
 	r.RegisterActivity(a.Executions)
 	r.RegisterActivity(a.Steps)

@@ -55,7 +55,7 @@ func (r *Restores) begin(ctx context.Context, in TargetInput) (*restoring, error
 	if in.Target.Kind == ScratchTarget && !in.Selection.Empty() {
 		return nil, InvalidInput("a scratch database gets the whole backup: a part of it verifies nothing")
 	}
-	c, err := r.Crew.Component(in.Component)
+	c, err := r.Crew.ComponentIn(in.Component, in.Vault)
 	if err != nil {
 		return nil, err
 	}

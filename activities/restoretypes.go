@@ -11,6 +11,8 @@ import (
 type FindBackupInput struct {
 	Component string `json:"component"`
 	Backup    string `json:"backup"`
+	// Vault is where to look; empty means the component's own.
+	Vault string `json:"vault,omitempty"`
 }
 
 // Found is a backup whose manifest was read from the vault and whose signature holds.
@@ -54,6 +56,8 @@ type TargetInput struct {
 	Component  string `json:"component"`
 	Backup     string `json:"backup"`
 	Target     Target `json:"target"`
+	// Vault is where the backup is read from; empty means the component's own.
+	Vault string `json:"vault,omitempty"`
 	// Selection restricts the restore to some tables.
 	Selection *Selection `json:"selection,omitempty"`
 }
@@ -104,10 +108,12 @@ type Dropped struct {
 // receipts and from the vault, nothing from whoever asks but when it began.
 type RecordVerifiedInput struct {
 	plan.Guard `json:"guard"`
-	Component  string    `json:"component"`
-	Backup     string    `json:"backup"`
-	Started    time.Time `json:"started"`
-	Compared   Receipt   `json:"compared"`
-	Smoked     Receipt   `json:"smoked"`
-	Dropped    Receipt   `json:"dropped"`
+	Component  string `json:"component"`
+	Backup     string `json:"backup"`
+	// Vault is where the backup was read from, and where the record belongs; empty means the component's own.
+	Vault    string    `json:"vault,omitempty"`
+	Started  time.Time `json:"started"`
+	Compared Receipt   `json:"compared"`
+	Smoked   Receipt   `json:"smoked"`
+	Dropped  Receipt   `json:"dropped"`
 }

@@ -22,8 +22,10 @@ func (s *Selection) Empty() bool { return s == nil || postgres.Selection(*s).Emp
 
 // SelectTablesInput is a selection to be held against a backup.
 type SelectTablesInput struct {
-	Component string    `json:"component"`
-	Backup    string    `json:"backup"`
+	Component string `json:"component"`
+	Backup    string `json:"backup"`
+	// Vault is where the backup is read from; empty means the component's own.
+	Vault     string    `json:"vault,omitempty"`
 	Selection Selection `json:"selection"`
 }
 
@@ -52,7 +54,7 @@ type resolved struct {
 // SelectTables holds a selection against a backup, before anything is changed. A pattern that fits nothing is an
 // error that names what is there. It reads the contents and the schema of the backup, and none of its rows.
 func (r *Restores) SelectTables(ctx context.Context, in SelectTablesInput) (SelectedTables, error) {
-	c, err := r.Crew.Component(in.Component)
+	c, err := r.Crew.ComponentIn(in.Component, in.Vault)
 	if err != nil {
 		return SelectedTables{}, err
 	}

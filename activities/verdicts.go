@@ -14,7 +14,7 @@ import (
 
 // FindBackup finds a backup in the vault: an id, "latest" or "latest-verified". It changes nothing.
 func (r *Records) FindBackup(ctx context.Context, in FindBackupInput) (Found, error) {
-	c, err := r.Crew.Component(in.Component)
+	c, err := r.Crew.ComponentIn(in.Component, in.Vault)
 	if err != nil {
 		return Found{}, err
 	}
@@ -51,7 +51,7 @@ func (r *Records) RecordVerified(ctx context.Context, in RecordVerifiedInput) (s
 	if err := r.Orders.CheckFor(in.Guard, in.Component, plan.CreateInVault); err != nil {
 		return "", err
 	}
-	c, err := r.Crew.Component(in.Component)
+	c, err := r.Crew.ComponentIn(in.Component, in.Vault)
 	if err != nil {
 		return "", err
 	}
@@ -80,7 +80,7 @@ func (r *Records) RecordAttempt(ctx context.Context, in RecordAttemptInput) erro
 	if err := r.Orders.CheckFor(in.Guard, a.Component, plan.CreateInVault); err != nil {
 		return err
 	}
-	c, err := r.Crew.Component(a.Component)
+	c, err := r.Crew.ComponentIn(a.Component, in.Vault)
 	if err != nil {
 		return err
 	}

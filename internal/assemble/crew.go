@@ -38,6 +38,11 @@ func crew(ctx context.Context, cfg *config.Config, opt Options) (*activities.Cre
 			return nil, nil, fmt.Errorf("components.%s: %w", name, err)
 		}
 		made.Vault = vaults[component.Vault]
+		for _, replica := range component.Replicas {
+			v := vaults[replica]
+			v.Replica = true
+			made.Replicas = append(made.Replicas, v)
+		}
 		c.Components[name] = made
 	}
 	for name, t := range cfg.Targets {

@@ -31,7 +31,7 @@ func vault(ctx context.Context, name string, v config.Vault) (activities.Vault, 
 	if err != nil {
 		return activities.Vault{}, err
 	}
-	made := activities.Vault{Name: name, Store: s, Retain: v.Lock.Retain}
+	made := activities.Vault{Name: name, Site: v.Site, Store: s, Retain: v.Lock.Retain}
 	if v.Lock.Mode == config.LockNone || v.Lock.Mode == "" {
 		made.Retain = 0
 	}

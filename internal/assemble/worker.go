@@ -20,7 +20,12 @@ import (
 
 // Find finds a backup that a person named, in the vault of its component.
 func (e *Engine) Find(ctx context.Context, component, backup string) (*activities.Backup, error) {
-	c, err := e.Crew.Component(component)
+	return e.FindIn(ctx, component, "", backup)
+}
+
+// FindIn is Find in another of the component's vaults; an empty one means its own.
+func (e *Engine) FindIn(ctx context.Context, component, vault, backup string) (*activities.Backup, error) {
+	c, err := e.Crew.ComponentIn(component, vault)
 	if err != nil {
 		return nil, err
 	}
@@ -39,6 +44,7 @@ func (e *Engine) Activities() *activities.All {
 		Dumps:      &activities.Dumps{Crew: e.Crew, Orders: e.orders, Keys: e.keys},
 		Records:    &activities.Records{Crew: e.Crew, Orders: e.orders, Finder: e.Finder, Signer: e.signer, Keys: e.keys},
 		Restores:   &activities.Restores{Crew: e.Crew, Orders: e.orders, Finder: e.Finder, Keys: e.keys},
+		Replicas:   &activities.Replicas{Crew: e.Crew, Orders: e.orders, Finder: e.Finder, Signer: e.signer, Keys: e.keys},
 		Executions: e.executions(),
 		Steps:      e.steps(),
 		Alerts:     &activities.Alerts{Crew: e.Crew, Finder: e.Finder, Teller: e.teller, Deadman: e.pinger, LateAfter: e.Config.Alerts.LateAfter},
@@ -126,11 +132,16 @@ func Dial(ctx context.Context, cfg *config.Config, log *slog.Logger) (client.Cli
 
 // Open opens a backup's sealed contents, for people who hold a key.
 func (e *Engine) Open(ctx context.Context, component, backup string) (*activities.Backup, *manifest.Contents, error) {
-	b, err := e.Find(ctx, component, backup)
+	return e.OpenIn(ctx, component, "", backup)
+}
+
+// OpenIn is Open in another of the component's vaults; an empty one means its own.
+func (e *Engine) OpenIn(ctx context.Context, component, vault, backup string) (*activities.Backup, *manifest.Contents, error) {
+	b, err := e.FindIn(ctx, component, vault, backup)
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := e.Crew.Component(component)
+	c, err := e.Crew.ComponentIn(component, vault)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -28,6 +28,8 @@ import (
 const (
 	// Component is the one component there is.
 	Component = "database"
+	// Replica is the name of the vault that backups are copied to.
+	Replica = "west"
 	// Application is whose it is.
 	Application = "medlink"
 	// Signer is who signs manifests, as the allowed signers name it.
@@ -42,7 +44,9 @@ type Lab struct {
 	// Source is the connection string of the database that is backed up.
 	Source string
 	Vault  store.Store
-	Ring   *keyring.Ring
+	// Replica is the vault "west" that backups are copied to; nil when there is none.
+	Replica store.Store
+	Ring    *keyring.Ring
 	// Signer signs manifests; Signers is the text of the file that says so.
 	Signer  *signature.Signer
 	Signers string
@@ -100,7 +104,7 @@ func (l *Lab) order(t testing.TB) {
 	}
 	now := time.Now()
 	order, err := roster.NewSigned(plan.Order{
-		Format: 1, Kind: "standing", Application: Application, Actions: plan.StandingActions, Components: []string{Component},
+		Format: 1, Kind: "standing", Application: Application, Actions: plan.StandingActions, Components: []string{Component}, Vaults: []string{Replica},
 		Issued: now.Add(-time.Hour), Expires: now.Add(time.Hour),
 	})
 	if err != nil {
@@ -145,12 +149,16 @@ func (l *Lab) Identities(t testing.TB, name string) []age.Identity {
 // component is the lab's component, over a vault.
 func (l *Lab) component(vault store.Store) *activities.Component {
 	url := secret.Ref{File: l.File("source.url")}
-	return &activities.Component{
+	c := &activities.Component{
 		Name: Component, Application: Application, Site: "east", Vault: activities.Vault{Name: "east", Store: vault},
 		Source: &database.Server{Site: "east", URL: url}, ChunkBytes: l.ChunkBytes, Connections: 2,
 		Scratch: &database.ServerScratch{URL: url}, ScratchSite: "east",
 		Smoke: []activities.Smoke{{Name: "one", SQL: "SELECT 1", Check: func(int64, *string) error { return nil }}},
 	}
+	if l.Replica != nil {
+		c.Replicas = []activities.Vault{{Name: Replica, Site: "west", Store: l.Replica, Replica: true}}
+	}
+	return c
 }
 
 // Connect opens a connection to a database of the lab's server as its superuser.

@@ -41,6 +41,7 @@ func (l *Lab) Worker(t testing.TB, edit ...func(*Worker)) *Worker {
 		Dumps:      &activities.Dumps{Crew: w.Crew, Orders: l.Orders, Keys: l.Keys},
 		Records:    &activities.Records{Crew: w.Crew, Orders: l.Orders, Finder: finder, Signer: l.Signer, Keys: l.Keys},
 		Restores:   &activities.Restores{Crew: w.Crew, Orders: l.Orders, Finder: finder, Keys: l.Keys},
+		Replicas:   &activities.Replicas{Crew: w.Crew, Orders: l.Orders, Finder: finder, Signer: l.Signer, Keys: l.Keys},
 		Alerts:     &activities.Alerts{Crew: w.Crew, Finder: finder},
 	}
 	for _, e := range edit {
