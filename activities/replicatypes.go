@@ -15,6 +15,8 @@ type ListMissingInput struct {
 	To   string `json:"to"`
 	// Most bounds the list; the count is of all.
 	Most int `json:"most"`
+	// Skip are backups that are not listed: they could not be copied a moment ago.
+	Skip []string `json:"skip,omitempty"`
 }
 
 // Missing is what a replica lacks. A backup is there only when its whole set is, and its manifest holds there.
@@ -23,6 +25,8 @@ type Missing struct {
 	Backups []string `json:"backups,omitempty"`
 	// Records are the ids of whole ones that lack a record of a verification.
 	Records []string `json:"records,omitempty"`
+	// More says that there are others, which are not listed.
+	More bool `json:"more,omitempty"`
 	// Total counts all that are missing, Of all that should be there.
 	Total int `json:"total"`
 	Of    int `json:"of"`

@@ -182,14 +182,17 @@ func (r *Replicas) ListMissing(ctx context.Context, in ListMissingInput) (Missin
 			continue
 		}
 		m.Of++
-		switch {
-		case !f.whole:
+		list := &m.Records
+		if !f.whole {
 			m.Total++
-			if len(m.Backups) < in.Most {
-				m.Backups = append(m.Backups, ids[i])
-			}
-		case f.records && len(m.Records) < in.Most:
-			m.Records = append(m.Records, ids[i])
+			list = &m.Backups
+		}
+		switch {
+		case f.whole && !f.records, slices.Contains(in.Skip, ids[i]):
+		case len(*list) < in.Most:
+			*list = append(*list, ids[i])
+		default:
+			m.More = true
 		}
 		if f.whole && f.there.Envelope.Point.Time.After(m.Point) {
 			m.Point = f.there.Envelope.Point.Time

@@ -3,6 +3,7 @@ package workflows
 import (
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -36,6 +37,8 @@ type BackupResult struct {
 	// LockedUntil is the end of the shortest lock on its objects; zero in a vault without locks.
 	LockedUntil time.Time     `json:"locked_until,omitzero"`
 	Took        time.Duration `json:"took"`
+	// Replications are the ids of the executions that copy it to the replicas. They go on by themselves.
+	Replications []string `json:"replications,omitempty"`
 	// Verified is the outcome of the verification, nil when none was asked for.
 	Verified *VerifyResult `json:"verified,omitempty"`
 }
@@ -47,7 +50,8 @@ type BackupResult struct {
 //  3. Commit the signed manifest; from here on the backup exists.
 //  4. Lock its objects for the vault's retention.
 //  5. Remove the branch, in every case, also after a failure or a cancellation.
-//  6. Verify, when the configuration says so.
+//  6. Begin to copy it to the replicas. Nobody waits for that: a replica that is away keeps no backup from ending well.
+//  7. Verify, when the configuration says so.
 //
 // A failure leaves a signed record in the vault and is told to people.
 func Backup(ctx workflow.Context, in BackupInput) (*BackupResult, error) {
@@ -104,6 +108,7 @@ func (b *backup) run(ctx workflow.Context) (*BackupResult, error) {
 		Backup: b.id, Manifest: committed.Key, SHA256: committed.SHA256, Point: committed.Point, Totals: committed.Totals,
 		Resumed: b.copied.Resumed, LockedUntil: locked.Until, Took: workflow.Now(ctx).Sub(b.started),
 	}
+	result.Replications = b.replicate(ctx)
 	result.Verified, err = b.verify(ctx)
 	if err != nil {
 		return nil, err
@@ -221,6 +226,30 @@ func (b *backup) lock(ctx workflow.Context) (locked activities.Locked, err error
 		b.progress.done(ctx, "Lock", "%d objects until %s", locked.Objects, locked.Until.Format(time.DateOnly))
 	}
 	return locked, nil
+}
+
+// replicate starts an execution for each replica, which outlives this one, and tells people when that fails.
+func (b *backup) replicate(ctx workflow.Context) (started []string) {
+	for _, v := range b.settings.Replicas {
+		in := ReplicateInput{Component: b.in.Component, To: v.Vault, Backup: b.id}
+		options := replicaChild(in)
+		options.ParentClosePolicy = enumspb.PARENT_CLOSE_POLICY_ABANDON
+		options.StaticSummary = "Copy backup " + b.id + " of " + b.in.Component + " to " + v.Vault
+		future := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, options), Replicate, in)
+		var child workflow.Execution
+		if err := future.GetChildWorkflowExecution().Get(ctx, &child); err != nil {
+			workflow.GetLogger(ctx).Error("start replication", "backup", b.id, "vault", v.Vault, "error", err)
+			alert(ctx, activities.Alert{
+				Kind: "replica.failed", Severity: "critical", Component: b.in.Component, Site: b.settings.Site,
+				Title:  "Copying a backup of " + b.in.Component + " to another vault could not be started",
+				Text:   "The schedule that runs replicate catches up with it; or start it: lifeboat replicate " + b.in.Component,
+				Fields: map[string]string{"backup": b.id, "vault": v.Vault},
+			})
+			continue
+		}
+		started = append(started, child.ID)
+	}
+	return started
 }
 
 // verify runs the verification as a child, which has a name, a record and an alert of its own.

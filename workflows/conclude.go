@@ -16,8 +16,10 @@ import (
 // in the vault and a message to people.
 type conclusion struct {
 	kind, component, backup, site string
-	started                       time.Time
-	guard                         plan.Guard
+	// home is the vault that a record belongs to, empty for the component's own; vault is one that people are told of.
+	home, vault string
+	started     time.Time
+	guard       plan.Guard
 }
 
 func (c conclusion) conclude(ctx workflow.Context, err error) {
@@ -50,7 +52,7 @@ func (c conclusion) record(ctx workflow.Context, kind, message, hint string) {
 	}
 	var records *activities.Records
 	err := workflow.ExecuteActivity(report.on(ctx, c.site, "Record the failure in the vault"), records.RecordAttempt, activities.RecordAttemptInput{
-		Guard: c.guard,
+		Guard: c.guard, Vault: c.home,
 		Attempt: manifest.Attempt{
 			Format: manifest.Format, Component: c.component, Backup: c.backup, Kind: c.kind,
 			Started: c.started, Finished: workflow.Now(ctx), ErrorType: kind, Message: message, Hint: hint,
@@ -67,11 +69,16 @@ func (c conclusion) tell(ctx workflow.Context, kind, hint string) {
 		Component: c.component, Site: c.site, Severity: "critical", Text: hint,
 		Fields: map[string]string{"backup": c.backup, "error_type": kind},
 	}
+	if c.vault != "" {
+		a.Fields["vault"] = c.vault
+	}
 	switch c.kind {
 	case KindBackup:
 		a.Kind, a.Title = "backup.failed", "Backup of "+c.component+" failed"
 	case KindVerify:
 		a.Kind, a.Title = "backup.unverified", "Backup of "+c.component+" could not be verified"
+	case KindReplicate:
+		a.Kind, a.Title = "replica.failed", "Copying backups of "+c.component+" to another vault failed"
 	default:
 		a.Kind, a.Title = c.kind+".failed", "Restore of "+c.component+" failed"
 	}

@@ -30,6 +30,18 @@ func VerifyID(component, backup string) string { return "verify/" + component + 
 // RestoreID is the workflow id of a restore: one at a time for each target.
 func RestoreID(component, target string) string { return "restore/" + component + "/" + target }
 
+// ReplicateID is the workflow id of copying to a vault: one at a time for each backup, and one that copies whatever
+// is missing, for which the backup is empty.
+func ReplicateID(component, to, backup string) string {
+	id := "replicate/" + component
+	for _, part := range []string{to, backup} {
+		if part != "" {
+			id += "/" + part
+		}
+	}
+	return id
+}
+
 // ScheduleID is the id of the schedule with this name in the configuration.
 func ScheduleID(name string) string { return "lifeboat/" + name }
 

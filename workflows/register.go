@@ -13,6 +13,7 @@ const (
 	BackupName        = "Backup"
 	VerifyName        = "Verify"
 	RestoreBackupName = "RestoreBackup"
+	ReplicateName     = "Replicate"
 	EvaluateName      = "Evaluate"
 	RunbookName       = "Runbook"
 )
@@ -22,6 +23,7 @@ func Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflowWithOptions(Backup, workflow.RegisterOptions{Name: BackupName})
 	r.RegisterWorkflowWithOptions(Verify, workflow.RegisterOptions{Name: VerifyName})
 	r.RegisterWorkflowWithOptions(RestoreBackup, workflow.RegisterOptions{Name: RestoreBackupName})
+	r.RegisterWorkflowWithOptions(Replicate, workflow.RegisterOptions{Name: ReplicateName})
 	r.RegisterWorkflowWithOptions(Evaluate, workflow.RegisterOptions{Name: EvaluateName})
 	r.RegisterWorkflowWithOptions(Runbook, workflow.RegisterOptions{Name: RunbookName})
 	r.RegisterWorkflowWithOptions(HoldTarget, workflow.RegisterOptions{Name: HoldName})

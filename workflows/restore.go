@@ -14,7 +14,9 @@ var restoreSteps = []string{"Open", "Tables", "Load", "Constraints", "Compare"}
 
 // restore brings one backup into one target, which verification and RestoreBackup share.
 type restore struct {
-	component   string
+	component string
+	// vault is where the backup is read from; empty means the component's own.
+	vault       string
 	found       activities.Found
 	target      activities.Target
 	connections int
@@ -150,5 +152,5 @@ func (r *restore) drop(ctx workflow.Context, after ...activities.Receipt) (dropp
 }
 
 func (r *restore) input(ctx workflow.Context, step string) activities.TargetInput {
-	return activities.TargetInput{Guard: r.guard(ctx, step), Component: r.component, Backup: r.found.Backup, Target: r.target, Selection: r.selection}
+	return activities.TargetInput{Guard: r.guard(ctx, step), Component: r.component, Backup: r.found.Backup, Vault: r.vault, Target: r.target, Selection: r.selection}
 }

@@ -16,6 +16,8 @@ type RestoreInput struct {
 	// Backup is an id, "latest" or "latest-verified".
 	Backup string            `json:"backup"`
 	Target activities.Target `json:"target"`
+	// Vault is where it is read from; empty means the component's own.
+	Vault string `json:"vault,omitempty"`
 	// Selection restricts the restore to some tables; nil restores everything.
 	Selection *activities.Selection `json:"selection,omitempty"`
 }
@@ -51,7 +53,7 @@ func RestoreBackup(ctx workflow.Context, in RestoreInput) (*RestoreResult, error
 	}
 	r := restoreBackup{in: in, started: workflow.Now(ctx)}
 	result, err := r.run(ctx)
-	c := conclusion{kind: KindRestore, component: in.Component, backup: r.found.Backup, site: r.settings.Site, started: r.started, guard: standing(ctx, "record", in.Component, r.settings.Order)}
+	c := conclusion{kind: KindRestore, component: in.Component, backup: r.found.Backup, home: in.Vault, vault: in.Vault, site: readingSite(r.settings, in.Vault), started: r.started, guard: standing(ctx, "record", in.Component, r.settings.Order)}
 	c.conclude(ctx, err)
 	return result, err
 }
@@ -84,10 +86,10 @@ type restoreBackup struct {
 
 func (r *restoreBackup) run(ctx workflow.Context) (*RestoreResult, error) {
 	var err error
-	if r.settings, err = describe(ctx, r.in.Component); err != nil {
+	if r.settings, err = describeIn(ctx, r.in.Component, r.in.Vault); err != nil {
 		return nil, err
 	}
-	if r.found, err = findBackup(ctx, r.settings.Site, r.in.Component, r.in.Backup); err != nil {
+	if r.found, err = findBackup(ctx, readingSite(r.settings, r.in.Vault), r.in.Component, r.in.Vault, r.in.Backup); err != nil {
 		return nil, err
 	}
 	target, err := r.target(ctx)
@@ -106,7 +108,7 @@ func (r *restoreBackup) run(ctx workflow.Context) (*RestoreResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	inner := restore{selection: r.in.Selection, component: r.in.Component, found: r.found, target: target, connections: r.settings.Connections, budget: r.settings.Budget, progress: &shown, guard: r.guard}
+	inner := restore{selection: r.in.Selection, component: r.in.Component, vault: r.in.Vault, found: r.found, target: target, connections: r.settings.Connections, budget: r.settings.Budget, progress: &shown, guard: r.guard}
 	compared, err := inner.run(ctx)
 	if err != nil {
 		return nil, err
@@ -133,7 +135,7 @@ func (r *restoreBackup) selectTables(ctx workflow.Context, site string, shown *p
 	var restores *activities.Restores
 	var selected activities.SelectedTables
 	err := workflow.ExecuteActivity(lookup.on(ctx, site, "Select the tables"), restores.SelectTables, activities.SelectTablesInput{
-		Component: r.in.Component, Backup: r.found.Backup, Selection: *r.in.Selection,
+		Component: r.in.Component, Backup: r.found.Backup, Vault: r.in.Vault, Selection: *r.in.Selection,
 	}).Get(ctx, &selected)
 	if err != nil {
 		return nil, err

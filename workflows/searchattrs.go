@@ -12,6 +12,9 @@ var (
 	AttrSite      = temporal.NewSearchAttributeKeyKeyword("LifeboatSite")
 	AttrKind      = temporal.NewSearchAttributeKeyKeyword("LifeboatKind")
 	AttrState     = temporal.NewSearchAttributeKeyKeyword("LifeboatState")
+	// AttrMissing is how many backups a replica lacks, and AttrLag the age of its newest restore point in seconds.
+	AttrMissing = temporal.NewSearchAttributeKeyInt64("LifeboatMissing")
+	AttrLag     = temporal.NewSearchAttributeKeyInt64("LifeboatLagSeconds")
 )
 
 // SearchAttributes are all of them with their types, to be added to a namespace.
@@ -20,6 +23,8 @@ func SearchAttributes() map[string]enumspb.IndexedValueType {
 	for _, key := range []temporal.SearchAttributeKeyKeyword{AttrComponent, AttrSite, AttrKind, AttrState, AttrRunbook, AttrScenario, AttrMode, AttrPhase, AttrCommander} {
 		all[key.GetName()] = enumspb.INDEXED_VALUE_TYPE_KEYWORD
 	}
+	all[AttrMissing.GetName()] = enumspb.INDEXED_VALUE_TYPE_INT
+	all[AttrLag.GetName()] = enumspb.INDEXED_VALUE_TYPE_INT
 	all[AttrAwaiting.GetName()] = enumspb.INDEXED_VALUE_TYPE_BOOL
 	all[AttrDeadline.GetName()] = enumspb.INDEXED_VALUE_TYPE_DATETIME
 	return all
@@ -27,11 +32,12 @@ func SearchAttributes() map[string]enumspb.IndexedValueType {
 
 // Kinds of executions.
 const (
-	KindBackup   = "backup"
-	KindVerify   = "verify"
-	KindRestore  = "restore"
-	KindEvaluate = "evaluate"
-	KindRunbook  = "runbook"
+	KindBackup    = "backup"
+	KindVerify    = "verify"
+	KindRestore   = "restore"
+	KindReplicate = "replicate"
+	KindEvaluate  = "evaluate"
+	KindRunbook   = "runbook"
 )
 
 // Attributes are the search attributes an execution starts with.

@@ -13,9 +13,14 @@ import (
 
 // describe fetches what the configuration says of a component, once per execution.
 func describe(ctx workflow.Context, component string) (settings activities.Settings, err error) {
+	return describeIn(ctx, component, "")
+}
+
+// describeIn is describe for work in one of the component's vaults; an empty one is its own.
+func describeIn(ctx workflow.Context, component, vault string) (settings activities.Settings, err error) {
 	var components *activities.Components
 	err = workflow.ExecuteActivity(lookup.on(ctx, "", "Read the configuration of "+component), components.DescribeComponent,
-		activities.DescribeInput{Component: component}).Get(ctx, &settings)
+		activities.DescribeInput{Component: component, Vault: vault}).Get(ctx, &settings)
 	return settings, err
 }
 

@@ -15,6 +15,8 @@ type VerifyInput struct {
 	Component string `json:"component"`
 	// Backup is an id, "latest" or "latest-verified".
 	Backup string `json:"backup"`
+	// Vault is where it is read from; empty means the component's own.
+	Vault string `json:"vault,omitempty"`
 }
 
 // VerifyResult says what was compared. A backup whose verification has no result is not verified.
@@ -39,7 +41,7 @@ func Verify(ctx workflow.Context, in VerifyInput) (*VerifyResult, error) {
 	}
 	v := verify{in: in, started: workflow.Now(ctx)}
 	result, err := v.run(ctx)
-	c := conclusion{kind: KindVerify, component: in.Component, backup: v.found.Backup, site: v.settings.Site, started: v.started, guard: v.guard(ctx, "record")}
+	c := conclusion{kind: KindVerify, component: in.Component, backup: v.found.Backup, home: in.Vault, vault: in.Vault, site: readingSite(v.settings, in.Vault), started: v.started, guard: v.guard(ctx, "record")}
 	c.conclude(ctx, err)
 	return result, err
 }
@@ -54,7 +56,7 @@ type verify struct {
 
 func (v *verify) run(ctx workflow.Context) (*VerifyResult, error) {
 	var err error
-	if v.settings, err = describe(ctx, v.in.Component); err != nil {
+	if v.settings, err = describeIn(ctx, v.in.Component, v.in.Vault); err != nil {
 		return nil, err
 	}
 	if err := setSite(ctx, v.settings.ScratchSite); err != nil {
@@ -63,7 +65,8 @@ func (v *verify) run(ctx workflow.Context) (*VerifyResult, error) {
 	if v.settings.ScratchSite == "" {
 		return nil, activities.InvalidInput("component %s has no scratch place: set verify.scratch in the configuration", v.in.Component)
 	}
-	if v.found, err = findBackup(ctx, v.settings.Site, v.in.Component, v.in.Backup); err != nil {
+	site := readingSite(v.settings, v.in.Vault)
+	if v.found, err = findBackup(ctx, site, v.in.Component, v.in.Vault, v.in.Backup); err != nil {
 		return nil, err
 	}
 	v.progress = newProgress(v.in.Component, v.found.Backup, append(restoreSteps, "Smoke", "Drop", "Record")...)
@@ -75,18 +78,44 @@ func (v *verify) run(ctx workflow.Context) (*VerifyResult, error) {
 	v.progress.start(ctx, "Record")
 	var records *activities.Records
 	var key string
-	err = workflow.ExecuteActivity(lookup.on(ctx, v.settings.Site, "Sign and write the verification"), records.RecordVerified, activities.RecordVerifiedInput{
-		Guard: v.guard(ctx, "verified"), Component: v.in.Component, Backup: v.found.Backup, Started: v.started,
+	err = workflow.ExecuteActivity(lookup.on(ctx, site, "Sign and write the verification"), records.RecordVerified, activities.RecordVerifiedInput{
+		Guard: v.guard(ctx, "verified"), Component: v.in.Component, Backup: v.found.Backup, Vault: v.in.Vault, Started: v.started,
 		Compared: done.compared.Receipt, Smoked: done.smoked.Receipt, Dropped: done.dropped.Receipt,
 	}).Get(ctx, &key)
 	if err != nil {
 		return nil, err
 	}
 	v.progress.done(ctx, "Record", "`%s`", key)
+	v.copyRecord(ctx)
 	return &VerifyResult{
 		Backup: v.found.Backup, Point: v.found.Point, Record: key,
 		Checks: append(done.compared.Checks, done.smoked.Checks...), Took: workflow.Now(ctx).Sub(v.started),
 	}, nil
+}
+
+// copyRecord brings the record to the replicas. What fails here is made up for by the next catch-up.
+func (v *verify) copyRecord(ctx workflow.Context) {
+	if v.in.Vault != "" {
+		return // a verification of a replica stays there
+	}
+	var replicas *activities.Replicas
+	for _, r := range v.settings.Replicas {
+		err := workflow.ExecuteActivity(mending.on(ctx, r.Site, "Copy the record to "+r.Vault), replicas.CopyRecords, activities.CopyInput{
+			Guard: standing(ctx, "record copy", r.Vault, v.settings.Order), Component: v.in.Component, Backup: v.found.Backup, To: r.Vault,
+		}).Get(ctx, nil)
+		if err != nil {
+			workflow.GetLogger(ctx).Warn("copy record of verification", "vault", r.Vault, "error", err)
+		}
+	}
+}
+
+// readingSite is where activities run that only read a vault or write a record to it: at the site of the component or,
+// when one of its vaults was asked for, of that one. The component's site may be gone.
+func readingSite(settings activities.Settings, vault string) string {
+	if vault == "" {
+		return settings.Site
+	}
+	return settings.VaultSite
 }
 
 // verifiedBy is what a verification did, each with a receipt of the worker that did it.
@@ -102,7 +131,7 @@ func (v *verify) restoreAndCompare(ctx workflow.Context) (done verifiedBy, err e
 		Kind: activities.ScratchTarget, Site: v.settings.ScratchSite,
 		Database: scratchName(v.found.Backup, workflow.GetInfo(ctx).WorkflowExecution.RunID),
 	}
-	r := restore{component: v.in.Component, found: v.found, target: target, connections: v.settings.Connections, budget: v.settings.Budget, progress: &v.progress, guard: v.guard}
+	r := restore{component: v.in.Component, vault: v.in.Vault, found: v.found, target: target, connections: v.settings.Connections, budget: v.settings.Budget, progress: &v.progress, guard: v.guard}
 	defer func() {
 		var dropErr error
 		done.dropped, dropErr = r.drop(ctx, done.compared.Receipt, done.smoked.Receipt)
@@ -122,9 +151,9 @@ func (v *verify) guard(ctx workflow.Context, step string) plan.Guard {
 	return standing(ctx, step, v.in.Component, v.settings.Order)
 }
 
-func findBackup(ctx workflow.Context, site, component, backup string) (found activities.Found, err error) {
+func findBackup(ctx workflow.Context, site, component, vault, backup string) (found activities.Found, err error) {
 	var records *activities.Records
 	err = workflow.ExecuteActivity(lookup.on(ctx, site, "Find backup "+backup), records.FindBackup,
-		activities.FindBackupInput{Component: component, Backup: backup}).Get(ctx, &found)
+		activities.FindBackupInput{Component: component, Vault: vault, Backup: backup}).Get(ctx, &found)
 	return found, err
 }
