@@ -67,11 +67,18 @@ func (a *Alerts) EvaluateProtection(ctx context.Context) (Protection, error) {
 }
 
 func (a *Alerts) evaluate(ctx context.Context, c *Component, now time.Time) ComponentProtection {
-	p := ComponentProtection{Component: c.Name, Site: c.Site, RPO: c.RPO}
 	limit := c.RPO
 	if a.LateAfter > 0 {
 		limit = a.LateAfter
 	}
+	p := a.own(ctx, c, limit, now)
+	a.replicas(ctx, c, &p, limit, now)
+	return p
+}
+
+// own is how well a component is protected by its own vault.
+func (a *Alerts) own(ctx context.Context, c *Component, limit time.Duration, now time.Time) ComponentProtection {
+	p := ComponentProtection{Component: c.Name, Site: c.Site, RPO: c.RPO}
 	newest, err := a.Finder.Newest(ctx, c)
 	if err != nil && !errors.Is(err, ErrNoBackup) {
 		p.State, p.Detail = "unknown", "The vault "+c.Vault.Name+" could not be read, so nothing is known of this component's backups."

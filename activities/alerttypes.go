@@ -27,8 +27,8 @@ type Protection struct {
 type ComponentProtection struct {
 	Component string `json:"component"`
 	Site      string `json:"site"`
-	// State is "ok", "late", "unverified", "none" or "unknown"; unknown means that the vault could not
-	// be read, and is never good.
+	// State is "ok", "late", "unverified", "none", "unknown" or "unreplicated"; unknown means that the vault could
+	// not be read, and is never good; unreplicated that only a replica is not ok.
 	State string `json:"state"`
 	// Backup and Verified are the newest backup and the newest verified one.
 	Backup   string `json:"backup,omitempty"`
@@ -39,4 +39,22 @@ type ComponentProtection struct {
 	RPO           time.Duration `json:"rpo"`
 	// Detail says in one sentence why the state is what it is.
 	Detail string `json:"detail,omitempty"`
+	// Replicas are the vaults that it is copied to.
+	Replicas []ReplicaProtection `json:"replicas,omitempty"`
+}
+
+// ReplicaProtection is how far a replica is behind.
+type ReplicaProtection struct {
+	Vault string `json:"vault"`
+	Site  string `json:"site,omitempty"`
+	// State is "ok", "late", "none" or "unknown", as for components.
+	State string `json:"state"`
+	// Backup is the newest one whose whole set is there, and Point its restore point.
+	Backup string    `json:"backup,omitempty"`
+	Point  time.Time `json:"point,omitzero"`
+	// Missing is how many of the newest backups are not there, and OldestMissing the restore point of the oldest of
+	// these. It is nil when the component's own vault could not be read.
+	Missing       *int      `json:"missing,omitempty"`
+	OldestMissing time.Time `json:"oldest_missing,omitzero"`
+	Detail        string    `json:"detail,omitempty"`
 }

@@ -204,3 +204,6 @@ func typeOf(err error) string {
 	}
 	return ""
 }
+
+// TypeOf is the durable type of an error of this package, empty where it has none.
+func TypeOf(err error) string { return typeOf(err) }

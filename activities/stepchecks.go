@@ -165,7 +165,7 @@ func (s *Steps) CheckReadiness(ctx context.Context, in StepInput) (StepDone, err
 		}
 		looked++
 		age := all.At.Sub(c.VerifiedPoint)
-		bad := c.State != "ok"
+		bad := c.State != "ok" && c.State != "unreplicated" // it is about restore points, wherever they are
 		if limit > 0 && c.State != "unknown" && !c.VerifiedPoint.IsZero() {
 			bad = age > limit
 		}

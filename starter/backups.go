@@ -30,6 +30,7 @@ const shownBackups = 20
 
 func newBackups(a *app) *cobra.Command {
 	var limit int
+	var vault string
 	cmd := &cobra.Command{
 		Use:   "backups [component...]",
 		Short: "List the backups in the vaults, newest first",
@@ -47,8 +48,12 @@ is validly signed; it is verified when a signed record says that this manifest w
 			}
 			rows := []backupRow{}
 			for _, name := range names {
-				found, err := a.listBackups(cmd.Context(), engine, name, limit)
+				from, err := a.vaultOf(name, vault)
 				if err != nil {
+					return err
+				}
+				found, err := a.listBackups(cmd.Context(), engine, name, from, limit)
+				if err := a.elsewhere(name, from, err); err != nil {
 					return err
 				}
 				rows = append(rows, found...)
@@ -56,13 +61,14 @@ is validly signed; it is verified when a signed record says that this manifest w
 			return a.print(rows, func() { a.printBackupRows(rows) })
 		},
 	}
+	vaultFlag(cmd, &vault)
 	cmd.Flags().IntVarP(&limit, "limit", "n", shownBackups, "how many of each component; 0 is all")
 	cmd.AddCommand(newBackupsShow(a))
 	return cmd
 }
 
-func (a *app) listBackups(ctx context.Context, engine *assemble.Engine, name string, limit int) ([]backupRow, error) {
-	c, err := engine.Crew.Component(name)
+func (a *app) listBackups(ctx context.Context, engine *assemble.Engine, name, vault string, limit int) ([]backupRow, error) {
+	c, err := engine.Crew.ComponentIn(name, vault)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +130,7 @@ type shownBackup struct {
 }
 
 func newBackupsShow(a *app) *cobra.Command {
-	var component string
+	var component, vault string
 	cmd := &cobra.Command{
 		Use:     "show ID|latest|latest-verified",
 		Short:   "Show one backup: its envelope, and what it does not cover",
@@ -143,14 +149,19 @@ func newBackupsShow(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			b, contents, err := engine.Open(cmd.Context(), name, args[0])
+			from, err := a.vaultOf(name, vault)
 			if err != nil {
+				return err
+			}
+			b, contents, err := engine.OpenIn(cmd.Context(), name, from, args[0])
+			if err := a.elsewhere(name, from, err); err != nil {
 				return err
 			}
 			shown := shownBackup{Envelope: b.Envelope, Signer: b.Signer, NotCovered: contents.Catalog.NotCovered}
 			return a.print(shown, func() { a.printBackup(shown) })
 		},
 	}
+	vaultFlag(cmd, &vault)
 	cmd.Flags().StringVar(&component, "component", "", "component `name`, when the configuration has several")
 	return cmd
 }

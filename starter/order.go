@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lifeboat-dr/lifeboat/internal/assemble"
+	"github.com/lifeboat-dr/lifeboat/internal/config"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/internal/roster"
 	"github.com/lifeboat-dr/lifeboat/internal/signature"
@@ -23,7 +24,7 @@ func newOrder(a *app) *cobra.Command {
 		Short: "The standing order: what routine work may do, signed by owners",
 		Long: `Every activity that changes something checks the standing order first. It lets routine work create
 objects in vaults, and make branches and databases of Lifeboat's own names; for restores, it names the
-targets that may be filled when they are empty.`,
+targets that may be filled when they are empty, and for copies the vaults that they may go to.`,
 	}
 	cmd.AddCommand(newOrderNew(a), newOrderSign(a), newOrderShow(a))
 	return cmd
@@ -47,7 +48,7 @@ func newOrderNew(a *app) *cobra.Command {
 			now := time.Now().UTC().Truncate(time.Second)
 			order, err := roster.NewSigned(plan.Order{
 				Format: 1, Kind: "standing", Application: a.config.Application, Actions: plan.StandingActions,
-				Components: slices.Sorted(maps.Keys(a.config.Components)), Targets: slices.Sorted(maps.Keys(a.config.Targets)),
+				Components: slices.Sorted(maps.Keys(a.config.Components)), Targets: slices.Sorted(maps.Keys(a.config.Targets)), Vaults: replicaVaults(a.config),
 				Issued: now, Expires: now.Add(lasts),
 			})
 			if err != nil {
@@ -75,6 +76,17 @@ func newOrderNew(a *app) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&valid, "valid", "1y", "how `long` it is valid, for example 90d")
 	return cmd
+}
+
+// replicaVaults are the vaults that components are copied to.
+func replicaVaults(cfg *config.Config) []string {
+	vaults := map[string]bool{}
+	for _, c := range cfg.Components {
+		for _, name := range c.Replicas {
+			vaults[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(vaults))
 }
 
 func newOrderSign(a *app) *cobra.Command {

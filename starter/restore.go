@@ -14,7 +14,7 @@ import (
 
 func newRestore(a *app) *cobra.Command {
 	var followIt bool
-	var component, backup, to string
+	var component, backup, to, vault string
 	var selection activities.Selection
 	cmd := &cobra.Command{
 		Use:   "restore [BACKUP]",
@@ -31,8 +31,10 @@ branch, it begins anew on the next branch.
 --table, --schema and --exclude-table restrict it to some tables, and may be repeated. They take SQL identifiers as
 pg_dump does: claims, public.claims, "Odd Name", with * and ? outside quotes. Partitions come with their parent. Types,
 functions and sequences come along; what needs a table that is not selected is left out, and listed. Only those tables'
-part of the backup is read. It is no verification of the backup.`,
-		Example: "  lifeboat restore --backup latest-verified --to branch:us-west-2 --follow\n  lifeboat restore --backup 20261123T020000Z-k3v7qa --to target:spare\n  lifeboat restore latest-verified --table public.claims --to branch:us-west-2 --follow",
+part of the backup is read. It is no verification of the backup.
+
+--vault reads it from a replica: nothing of the component's own vault and site is needed then.`,
+		Example: "  lifeboat restore --backup latest-verified --to branch:us-west-2 --follow\n  lifeboat restore --backup 20261123T020000Z-k3v7qa --to target:spare\n  lifeboat restore latest-verified --table public.claims --to branch:us-west-2 --follow\n  lifeboat restore latest --vault us-west-2 --to branch:us-west-2 --follow",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
@@ -55,11 +57,15 @@ part of the backup is read. It is no verification of the backup.`,
 			if err != nil {
 				return err
 			}
-			found, err := engine.Find(cmd.Context(), name, backup)
+			from, err := a.vaultOf(name, vault)
 			if err != nil {
 				return err
 			}
-			in := workflows.RestoreInput{Component: name, Backup: found.Envelope.Backup, Target: target}
+			found, err := a.find(cmd.Context(), engine, name, from, backup)
+			if err != nil {
+				return err
+			}
+			in := workflows.RestoreInput{Component: name, Backup: found.Envelope.Backup, Vault: from, Target: target}
 			summary := "Restore " + name + " " + in.Backup + " to " + to + ", started by a person"
 			if !selection.Empty() {
 				in.Selection = &selection
@@ -90,6 +96,7 @@ part of the backup is read. It is no verification of the backup.`,
 	cmd.Flags().StringArrayVar(&selection.Schemas, "schema", nil, "restore only tables of schemas that fit this `PATTERN`; repeatable")
 	cmd.Flags().StringArrayVar(&selection.Exclude, "exclude-table", nil, "do not restore tables that fit this `PATTERN`; repeatable")
 	cmd.Flags().StringVar(&to, "to", "", "`where`: branch:SITE or target:NAME (required)")
+	vaultFlag(cmd, &vault)
 	cmd.Flags().StringVar(&component, "component", "", "component `name`, when the configuration has several")
 	cmd.Flags().BoolVarP(&followIt, "follow", "f", false, "show the progress and wait for the outcome")
 	_ = cmd.MarkFlagRequired("to")

@@ -58,7 +58,7 @@ Try it on this machine, with nothing set up:  lifeboat demo`,
 		&cobra.Group{ID: "setup", Title: "Setting up:"},
 		&cobra.Group{ID: "try", Title: "Trying it:"},
 	)
-	addTo(root, "daily", newBackup(a), newBackups(a), newVerify(a), newRestore(a), newStatus(a), newSchedule(a))
+	addTo(root, "daily", newBackup(a), newBackups(a), newVerify(a), newRestore(a), newReplicate(a), newStatus(a), newSchedule(a))
 	addTo(root, "night",
 		newRun(a), newExecutions(a), newShow(a), newSubmit(a), newHandover(a), newCancel(a), newResume(a), newEvidence(a),
 		newDecide(a, plan.CommandApprove, "Approve at a gate; without arguments: what waits for me"),

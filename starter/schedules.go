@@ -105,6 +105,8 @@ func scheduleAction(name string, s config.Schedule) *client.ScheduleWorkflowActi
 		action.Workflow, action.Args = workflows.BackupName, []any{workflows.BackupInput{Component: s.Component}}
 	case config.RunVerify:
 		action.Workflow, action.Args = workflows.VerifyName, []any{workflows.VerifyInput{Component: s.Component, Backup: "latest"}}
+	case config.RunReplicate:
+		action.Workflow, action.Args = workflows.ReplicateName, []any{workflows.ReplicateInput{Component: s.Component}}
 	default:
 		action.Workflow = workflows.EvaluateName
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -95,6 +96,7 @@ func (a *app) printStatus(r statusReport) {
 		rows = append(rows, []string{c.Component, c.State, age(c.VerifiedPoint, now), age(c.BackupPoint, now), c.RPO.String(), c.Verified})
 	}
 	a.table([]string{"component", "state", "verified point", "newest point", "RPO", "newest verified backup"}, rows)
+	a.printReplicas(r.Protection)
 	for _, c := range r.Protection.Components {
 		if c.Detail != "" {
 			fmt.Fprintf(a.stdout, "%s: %s\n", c.Component, c.Detail)
@@ -110,5 +112,26 @@ func (a *app) printStatus(r statusReport) {
 		for _, e := range r.Running {
 			fmt.Fprintf(a.stdout, "  %s  since %s\n", e.Execution, age(e.Since, now))
 		}
+	}
+}
+
+// printReplicas shows how far each replica is behind.
+func (a *app) printReplicas(p activities.Protection) {
+	rows := [][]string{}
+	for _, c := range p.Components {
+		for _, r := range c.Replicas {
+			missing := "unknown"
+			if r.Missing != nil {
+				missing = strconv.Itoa(*r.Missing)
+				if *r.Missing > 0 {
+					missing += ", the oldest of " + age(r.OldestMissing, p.At)
+				}
+			}
+			rows = append(rows, []string{c.Component, r.Vault, r.State, age(r.Point, p.At), missing, r.Backup})
+		}
+	}
+	if len(rows) > 0 {
+		fmt.Fprintln(a.stdout)
+		a.table([]string{"component", "replica", "state", "newest point", "missing", "newest whole backup"}, rows)
 	}
 }

@@ -12,13 +12,13 @@ import (
 
 func newVerify(a *app) *cobra.Command {
 	var followIt bool
-	var component, backup string
+	var component, backup, vault string
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Prove that a backup can be restored: restore it, compare it, drop it",
 		Long: `Restores a backup into a scratch database, compares every fingerprint, runs the component's smoke
 queries and drops the scratch database. Only then does the restore point count as verified.`,
-		Example: "  lifeboat verify --backup latest --follow",
+		Example: "  lifeboat verify --backup latest --follow\n  lifeboat verify --backup latest --vault us-west-2 --follow",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			engine, err := a.vaults(cmd.Context())
@@ -29,7 +29,11 @@ queries and drops the scratch database. Only then does the restore point count a
 			if err != nil {
 				return err
 			}
-			found, err := engine.Find(cmd.Context(), name, backup)
+			from, err := a.vaultOf(name, vault)
+			if err != nil {
+				return err
+			}
+			found, err := a.find(cmd.Context(), engine, name, from, backup)
 			if err != nil {
 				return err
 			}
@@ -39,7 +43,7 @@ queries and drops the scratch database. Only then does the restore point count a
 					ID: workflows.VerifyID(name, id), TaskQueue: workflows.Queue,
 					TypedSearchAttributes: workflows.Attributes(workflows.KindVerify, name),
 					StaticSummary:         "Verify " + name + " " + id + ", started by a person",
-				}, workflows.VerifyName, workflows.VerifyInput{Component: name, Backup: id})
+				}, workflows.VerifyName, workflows.VerifyInput{Component: name, Backup: id, Vault: from})
 				if err != nil {
 					return err
 				}
@@ -60,6 +64,7 @@ queries and drops the scratch database. Only then does the restore point count a
 		},
 	}
 	cmd.Flags().StringVar(&backup, "backup", "latest", "backup `ID`, latest or latest-verified")
+	vaultFlag(cmd, &vault)
 	cmd.Flags().StringVar(&component, "component", "", "component `name`, when the configuration has several")
 	cmd.Flags().BoolVarP(&followIt, "follow", "f", false, "show the progress and wait for the outcome")
 	return cmd

@@ -239,6 +239,9 @@ func (b *backup) replicate(ctx workflow.Context) (started []string) {
 		var child workflow.Execution
 		if err := future.GetChildWorkflowExecution().Get(ctx, &child); err != nil {
 			workflow.GetLogger(ctx).Error("start replication", "backup", b.id, "vault", v.Vault, "error", err)
+			if temporal.IsCanceledError(err) {
+				return started
+			}
 			alert(ctx, activities.Alert{
 				Kind: "replica.failed", Severity: "critical", Component: b.in.Component, Site: b.settings.Site,
 				Title:  "Copying a backup of " + b.in.Component + " to another vault could not be started",

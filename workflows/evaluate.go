@@ -93,6 +93,8 @@ func protectionAlert(ctx workflow.Context, c activities.ComponentProtection, at 
 		a.Kind, a.Severity, a.Title = "backup.recovered", "info", c.Component+" is protected again"
 	case "unverified":
 		a.Kind, a.Title = "backup.unverified", "The newest verified backup of "+c.Component+" is too old"
+	case "unreplicated":
+		a.Kind, a.Title = "replica.late", "The copies of "+c.Component+" in another vault are late"
 	case "unknown":
 		a.Kind, a.Title = "backup.unknown", "The vault of "+c.Component+" could not be read"
 	default:

@@ -24,7 +24,7 @@ var fields = map[string]func(string) bool{
 	"digest": anID, "request_id": anID, "lsn": anID, "version": anID, "worker": anID,
 
 	"rows": aCount, "tables": aCount, "chunks": aCount, "objects": aCount, "parts": aCount, "bytes": aCount, "attempts": aCount,
-	"failures": aCount, "mismatches": aCount, "not_covered": aCount, "epoch": aCount, "approvals": aCount, "required": aCount, "level": aCount, "round": aCount,
+	"failures": aCount, "mismatches": aCount, "not_covered": aCount, "missing": aCount, "epoch": aCount, "approvals": aCount, "required": aCount, "level": aCount, "round": aCount,
 
 	"rpo": aPeriod, "rto": aPeriod, "age": aPeriod, "late_by": aPeriod, "duration": aPeriod, "waited": aPeriod,
 
