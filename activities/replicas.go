@@ -3,7 +3,6 @@ package activities
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -153,8 +152,7 @@ func (c *copying) objects() []manifest.Object {
 // present says of which keys the target holds a version of the right size. It is one listing instead of a
 // question for each object, and only says where to look.
 func (c *copying) present(ctx context.Context) (map[string]bool, error) {
-	e := c.backup.Envelope
-	return sizedAsListed(ctx, c.to.Vault.Store, e)
+	return sizedAsListed(ctx, c.to.Vault.Store, c.backup.Envelope)
 }
 
 // object sees to it that one object is in the target with the manifest's digest, and locked.
@@ -210,7 +208,7 @@ func taken(err error) error {
 
 // conflict says that a key of a replica holds something else than the backup.
 func conflict(vault, key string) error {
-	return hinted(TypeConflict, nil, "nothing was overwritten; look at who wrote it, keep it for the investigation, and put a delete marker over it so that the copy can be made",
+	return hinted(TypeConflict, nil, "nothing was overwritten; look at who wrote it, keep a copy for the investigation, and let the owner of the vault remove that version, so that the right one can be written",
 		"%s in vault %s holds something else than the backup", key, vault)
 }
 
@@ -229,8 +227,12 @@ func (r *Replicas) CommitReplica(ctx context.Context, in CommitReplicaInput) (Re
 		return Replicated{}, refusedReceipt(receiptCopied, "it is of another manifest or vault")
 	}
 	e := c.backup.Envelope
-	if missing, err := lacking(ctx, c.to.Vault.Store, e); err != nil || missing != "" {
-		return Replicated{}, errors.Join(err, incompleteReplica(missing, c.to.Vault.Name))
+	missing, err := lacking(ctx, c.to.Vault.Store, e)
+	if err == nil && missing != "" {
+		err = hinted(TypeNoSuchChunk, nil, "run the replication again", "object %s is missing in vault %s", missing, c.to.Vault.Name)
+	}
+	if err != nil {
+		return Replicated{}, err
 	}
 	wrote, err := r.commit(ctx, c)
 	if err != nil {
@@ -247,13 +249,6 @@ func (r *Replicas) CommitReplica(ctx context.Context, in CommitReplicaInput) (Re
 		c.lock(ctx, manifest.ManifestKey(e.Component, e.Backup), there.Version)
 }
 
-func incompleteReplica(key, vault string) error {
-	if key == "" {
-		return nil
-	}
-	return hinted(TypeNoSuchChunk, nil, "run the replication again", "object %s is missing in vault %s", key, vault)
-}
-
 // commit writes the manifest with the record of when it was signed.
 func (r *Replicas) commit(ctx context.Context, c *copying) (wrote bool, err error) {
 	e := c.backup.Envelope
@@ -264,7 +259,7 @@ func (r *Replicas) commit(ctx context.Context, c *copying) (wrote bool, err erro
 	}
 	doc := document{key: key, data: data, sha256: digestOf(data), dated: c.backup.Dated}
 	if doc.sha256 != c.backup.SHA256 {
-		return false, Corrupt(fmt.Errorf("it was another one a moment ago"), key)
+		return false, Corrupt(errors.New("it was another one a moment ago"), key)
 	}
 	if err := r.attest(ctx, c, []document{doc}); err != nil {
 		return false, err
