@@ -14,4 +14,6 @@ for name in LifeboatComponent LifeboatSite LifeboatKind LifeboatState LifeboatRu
   attribute "$name" Keyword
 done
 attribute LifeboatAwaitingApproval Bool
+attribute LifeboatMissing Int
+attribute LifeboatLagSeconds Int
 attribute LifeboatDeadline Datetime

@@ -83,7 +83,7 @@ func TestFirstSteps(t *testing.T) {
 	text := `version: 1
 application: medlink
 sites: {home: {role: primary}}
-vaults: {disk: {dir: {path: vault}}}
+vaults: {disk: {dir: {path: vault}}, copy: {dir: {path: copy}}, other: {dir: {path: other}}}
 components:
   database:
     tier: 1
@@ -92,6 +92,7 @@ components:
     rto: 24h
     source: {postgres: {site: home, url: {env: DATABASE_URL}}}
     vault: disk
+    replicas: [copy]
     verify: {scratch: {postgres: {site: home, url: {env: SCRATCH_URL}}}}
 keys:
   recipients:
@@ -116,6 +117,7 @@ temporal: {address: "127.0.0.1:1"}
 		{[]string{"order", "show"}, exitNotFound, "order new"},
 		{[]string{"order", "new"}, exitOK, "target.fill"},
 		{[]string{"order", "new"}, exitFailed, "is there already"},
+		{[]string{"order", "show"}, exitFailed, `"copy"`},
 		{[]string{"order", "show"}, exitFailed, "signed by 0 owners"},
 		{[]string{"order", "sign", "--key", keys + "/signing_ed25519"}, exitOK, ""},
 		{[]string{"order", "show"}, exitFailed, "signed by 0 owners"}, // a worker is no owner
@@ -124,7 +126,17 @@ temporal: {address: "127.0.0.1:1"}
 		{[]string{"backups"}, exitOK, "None."},
 		{[]string{"backups", "uploads"}, exitNotFound, "it has database"},
 		{[]string{"status"}, exitUnprotected, "no backup at all"},
+		{[]string{"status"}, exitUnprotected, "newest whole backup"},
+		{[]string{"backups", "--vault", "copy"}, exitOK, "None."},
+		{[]string{"backups", "--vault", "other"}, exitNotFound, "are in disk, copy"},
+		{[]string{"backups", "show", "latest", "--vault", "copy"}, exitNotFound, "in vault copy"},
 		{[]string{"verify"}, exitNotFound, "has none"},
+		{[]string{"verify", "--vault", "copy"}, exitNotFound, "in vault copy"},
+		{[]string{"restore", "latest", "--vault", "other", "--to", "target:x"}, exitNotFound, "no target"},
+		{[]string{"replicate", "--to", "other"}, exitNotFound, "are in disk, copy"},
+		{[]string{"replicate", "--to", "disk"}, exitUsage, "copied to itself"},
+		{[]string{"replicate", "--from", "copy"}, exitUsage, "--to"},
+		{[]string{"replicate"}, exitUnreachable, "127.0.0.1:1"},
 		{[]string{"restore", "--backup", "latest", "--to", "branch:mars"}, exitNotFound, "no site"},
 		{[]string{"restore", "--backup", "latest", "--to", "nowhere"}, exitUsage, "branch:SITE"},
 		{[]string{"backup"}, exitUnreachable, "127.0.0.1:1"},

@@ -101,7 +101,7 @@ func durableNames(t *testing.T) string {
 		attributes = append(attributes, name+" "+kind.String())
 	}
 	section("search attributes", attributes)
-	section("kinds", []string{workflows.KindBackup, workflows.KindVerify, workflows.KindRestore, workflows.KindEvaluate})
+	section("kinds", []string{workflows.KindBackup, workflows.KindVerify, workflows.KindRestore, workflows.KindReplicate, workflows.KindEvaluate})
 	section("error types", slices.Collect(maps.Values(constants(t, "../activities/errors.go", "Type"))))
 
 	at := time.Date(2026, 11, 23, 2, 0, 0, 0, time.FixedZone("elsewhere", -5*3600))
@@ -114,6 +114,9 @@ func durableNames(t *testing.T) string {
 		"verify " + workflows.VerifyID("database", backup),
 		"restore into a branch " + workflows.RestoreID("database", "branch:us-west-2"),
 		"restore into a target " + workflows.RestoreID("database", "target:spare"),
+		"replicate a backup " + workflows.ReplicateID("database", "us-west-2", backup),
+		"replicate what is missing " + workflows.ReplicateID("database", "us-west-2", ""),
+		"replicate to all " + workflows.ReplicateID("database", "", ""),
 		"schedule " + workflows.ScheduleID("nightly"),
 		"scheduled backup " + workflows.ScheduledID(workflows.KindBackup, "database", "hourly"),
 		"scheduled evaluation " + workflows.ScheduledID(workflows.KindEvaluate, "", "watch"),
@@ -130,7 +133,7 @@ func durableNames(t *testing.T) string {
 	section("keys of a vault", []string{
 		manifest.ManifestKey("database", backup), manifest.PartKey("database", backup, "s1", "c00042", 1),
 		manifest.WorkKey("database", backup, "s1", "c00042"), manifest.AttemptKey("database", backup, 1),
-		manifest.VerifiedKey("database", backup, at), manifest.RosterKey(strings.Repeat("f", 64), 7, strings.Repeat("0", 64)),
+		manifest.VerifiedKey("database", backup, at), manifest.CopiedKey("database", backup, at, strings.Repeat("0", 64)), manifest.RosterKey(strings.Repeat("f", 64), 7, strings.Repeat("0", 64)),
 	})
 	return b.String()
 }

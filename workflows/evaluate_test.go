@@ -56,6 +56,7 @@ func TestPeopleHearOfChangesAndAreReminded(t *testing.T) {
 		{7 * time.Hour, "ok", "backup.recovered"},
 		{8 * time.Hour, "ok", ""},
 		{9 * time.Hour, "none", "backup.late"},
+		{10 * time.Hour, "unreplicated", "replica.late"},
 	} {
 		result, w, pings := evaluate(t, last, step.state, at.Add(step.after), false)
 		kind := ""

@@ -32,6 +32,11 @@ type world struct {
 	guards   map[string]plan.Guard
 	// selections are those of the loads.
 	selections []*activities.Selection
+	// missing is what replicas lack, one answer a question.
+	missing []activities.Missing
+	// failsFor fails an activity for one backup only.
+	failsFor map[string]error
+	queues   map[string]string
 }
 
 func newWorld(t *testing.T) *world {
@@ -45,7 +50,7 @@ func newWorld(t *testing.T) *world {
 	workflows.Register(w.env)
 	(&activities.All{
 		Components: &activities.Components{}, Snapshots: &activities.Snapshots{}, Dumps: &activities.Dumps{},
-		Records: &activities.Records{}, Restores: &activities.Restores{}, Alerts: &activities.Alerts{},
+		Records: &activities.Records{}, Restores: &activities.Restores{}, Replicas: &activities.Replicas{}, Alerts: &activities.Alerts{},
 	}).Register(w.env)
 	w.fake()
 	return w
@@ -89,8 +94,13 @@ func (w *world) fake() {
 	}
 	receipt := func(kind string) activities.Receipt { return activities.Receipt{Kind: kind, MAC: "mac of " + kind} }
 	equal := activities.Compared{Checks: []manifest.Check{{Name: "tables", OK: true, Detail: "27 equal"}}, Receipt: receipt("compared")}
-	on(components.DescribeComponent, func(context.Context, activities.DescribeInput) (activities.Settings, error) {
-		return w.settings, w.note("DescribeComponent", plan.Guard{})
+	w.fakeReplicas(on)
+	on(components.DescribeComponent, func(_ context.Context, in activities.DescribeInput) (activities.Settings, error) {
+		settings := w.settings
+		if in.Vault != "" {
+			settings.Vault, settings.VaultSite = in.Vault, "site of "+in.Vault
+		}
+		return settings, w.note("DescribeComponent", plan.Guard{})
 	})
 	on(components.DescribeTarget, func(_ context.Context, in activities.Target) (activities.Target, error) {
 		in.Site = "west"
@@ -120,7 +130,8 @@ func (w *world) fake() {
 	on(records.LockBackup, func(_ context.Context, in activities.LockInput) (activities.Locked, error) {
 		return activities.Locked{}, w.note("LockBackup", in.Guard)
 	})
-	on(records.FindBackup, func(_ context.Context, in activities.FindBackupInput) (activities.Found, error) {
+	on(records.FindBackup, func(ctx context.Context, in activities.FindBackupInput) (activities.Found, error) {
+		w.queued(ctx, "FindBackup "+in.Vault)
 		id := in.Backup
 		if id == "latest" {
 			id = "20261123T020000Z-k3v7qa"
