@@ -23,7 +23,7 @@ func newRoster(a *app) *cobra.Command {
 		Long: `The roster is a chain of versions in one file. Each is signed by owners of the version before, and workers
 pin the fingerprint of the first. A change is a draft beside the file until enough owners signed it.`,
 	}
-	cmd.AddCommand(newRosterInit(a), newRosterAdd(a), newRosterRemove(a), newRosterPolicies(a), newRosterSign(a), newRosterVerify(a), newRosterShow(a))
+	cmd.AddCommand(newRosterInit(a), newRosterAdd(a), newRosterRemove(a), newRosterPolicies(a), newRosterSign(a), newRosterVerify(a), newRosterFetch(a), newRosterShow(a))
 	return cmd
 }
 

@@ -45,12 +45,21 @@ func TestTheCommandLineAsksTheVaultsForNewerRosters(t *testing.T) {
 	}
 	s.does(exitFailed, "version 2 lies in vault disk", "roster", "verify", "--vaults")
 	s.does(exitOK, "version 2 lies in vault disk", "backups")
+	s.does(exitOK, "loses the role owner", "roster", "fetch")
+	s.does(exitOK, "2 versions hold", "roster", "verify", "--vaults")
+	s.does(exitOK, "is version 2 now", "roster", "fetch")
 	if err := os.Remove(s.path("roster.json")); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, stderr := lifeboat(t, "backups", "--config", s.config); stderr != "" {
 		t.Errorf("on a machine without the file it says %s", stderr)
 	}
+	s.does(exitOK, "new: bob (bob)", "roster", "fetch")
+	s.does(exitOK, "2 versions hold", "roster", "verify", "--vaults")
+	if err := os.WriteFile(s.path("roster.json"), []byte("please"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.does(exitFailed, "move the file away", "roster", "fetch")
 }
 
 // bringToVault does what a worker does.

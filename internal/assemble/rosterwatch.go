@@ -92,6 +92,26 @@ func (e *Engine) CheckRoster(ctx context.Context) (roster.Looked, error) {
 	return looked, err
 }
 
+// NewestRoster is the newest chain that the vaults and the roster's file give together, verified. It writes nothing.
+func (e *Engine) NewestRoster(ctx context.Context) (*roster.Chain, roster.Looked, error) {
+	w := e.watch
+	local, err := roster.ReadChain(w.file.Path)
+	if err != nil {
+		local = nil // it is what is to be fetched
+	}
+	now := time.Now()
+	looked := w.vaults.Look(ctx, local, now)
+	if len(looked.Reached) == 0 {
+		return nil, looked, errors.Join(append([]error{errors.New("no vault could be asked for the newest version of the roster")}, looked.Unreached...)...)
+	}
+	chain, err := looked.Chain(w.file.Fingerprint)
+	if err != nil {
+		return nil, looked, err
+	}
+	_, err = chain.Verify(w.file.Fingerprint, now, looked.Marks...)
+	return chain, looked, err
+}
+
 // load is the roster that holds now; before the first one is believed the vaults were asked.
 func (w *rosterWatch) load() (*roster.Roster, error) {
 	if w.file.Fingerprint != "" {

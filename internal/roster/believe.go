@@ -22,6 +22,7 @@ func (l *Looked) believe(fingerprint string, local *Chain, now time.Time) {
 	})
 	slices.SortStableFunc(waiting, func(a, b copyOf) int { return a.number() - b.number() })
 	believed := map[string]*SignedVersion{}
+	l.believed = believed
 	if local != nil {
 		for _, signed := range local.Versions {
 			if follows(believed, fingerprint, signed, now) == nil {
@@ -45,6 +46,31 @@ func (l *Looked) believe(fingerprint string, local *Chain, now time.Time) {
 
 func (l *Looked) refuse(c copyOf, err error) {
 	l.Problems = append(l.Problems, fmt.Errorf("vault %s: %s is not believed: %w", c.vault, c.object.Key, err))
+}
+
+// Chain is the newest roster, put together from what lies in the vaults and from the chain at hand. It still has
+// to be verified, like a file. The error is [ErrForked] when two versions follow one, and [ErrForeign] when the
+// first is nowhere.
+func (l Looked) Chain(fingerprint string) (*Chain, error) {
+	next := map[string][]*SignedVersion{}
+	for _, signed := range l.believed {
+		v, err := signed.Read()
+		if err != nil {
+			return nil, err
+		}
+		next[v.Previous] = append(next[v.Previous], signed)
+	}
+	c := &Chain{Format: 1}
+	for follow := next[""]; len(follow) > 0; follow = next[follow[0].Digest()] {
+		if len(follow) > 1 {
+			return nil, fmt.Errorf("%w: there are %d versions of number %d", ErrForked, len(follow), len(c.Versions)+1)
+		}
+		c.Versions = append(c.Versions, follow[0])
+	}
+	if len(c.Versions) == 0 || c.Fingerprint() != fingerprint {
+		return nil, fmt.Errorf("%w: no vault that could be read holds version %s", ErrForeign, fingerprint)
+	}
+	return c, nil
 }
 
 // follows says why a version does not follow from one that is believed.

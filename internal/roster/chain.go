@@ -140,7 +140,7 @@ func (c *Chain) contains(mark Mark) error {
 	case mark.Number == 0:
 		return nil
 	case mark.Number > len(c.Versions):
-		return fmt.Errorf("%w: it ends with version %d, and version %d %s: get the newest file from an owner", ErrDowngraded, len(c.Versions), mark.Number, mark.seen())
+		return fmt.Errorf("%w: it ends with version %d, and version %d %s: get the newest (lifeboat roster fetch)", ErrDowngraded, len(c.Versions), mark.Number, mark.seen())
 	case mark.Number < 0 || c.Versions[mark.Number-1].Digest() != mark.Digest:
 		return fmt.Errorf("%w: version %d is %s here, and %s %s: owners signed two versions of the same number; find out why before anything else", ErrForked, mark.Number, c.Versions[max(mark.Number, 1)-1].Digest(), mark.Digest, mark.seen())
 	}

@@ -72,6 +72,8 @@ type Looked struct {
 	Problems []error
 
 	copies []copyOf
+	// believed are all versions that follow from the pinned one, by digest, also those of the chain at hand.
+	believed map[string]*SignedVersion
 }
 
 // Newest is the version with the highest number; the zero [Mark] when there is none.

@@ -112,8 +112,17 @@ func TestADowngradeIsSeenInTheVaults(t *testing.T) {
 	if got := c.fresh().Look(t.Context(), first, now).Newest(); got.Number != 3 {
 		t.Errorf("with the first version only: %+v", got)
 	}
-	if got := c.fresh().Look(t.Context(), nil, now).Newest(); got.Number != 3 {
+	whole := c.fresh().Look(t.Context(), nil, now)
+	if got := whole.Newest(); got.Number != 3 {
 		t.Errorf("without a file: %+v", got)
+	}
+	if fetched, err := whole.Chain(c.Fingerprint); err != nil || len(fetched.Versions) != 3 {
+		t.Errorf("put together: %v", err)
+	} else if r, err := fetched.Verify(c.Fingerprint, now); err != nil || r.Version.Number != 3 {
+		t.Errorf("what was put together does not hold: %v", err)
+	}
+	if _, err := (roster.Looked{}).Chain(c.Fingerprint); !errors.Is(err, roster.ErrForeign) {
+		t.Errorf("out of nothing: %v", err)
 	}
 }
 
@@ -188,6 +197,9 @@ func TestVersionsInVaultsAreBelievedForSignaturesOnly(t *testing.T) {
 				case tc.believed > 2:
 					if !errors.Is(err, roster.ErrForked) {
 						t.Errorf("%s: a fork ended with %v", who, err)
+					}
+					if _, err := looked.Chain(c.Fingerprint); !errors.Is(err, roster.ErrForked) {
+						t.Errorf("%s: a chain was put together of a fork: %v", who, err)
 					}
 				case err != nil || r.Version.Number != 2:
 					t.Errorf("%s: %v", who, err)
