@@ -3,6 +3,8 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -60,6 +62,7 @@ func TestDevLeavesNothingBehind(t *testing.T) {
 			t.Errorf("%s: only %d processes can be told to belong to it: %v", round, len(running), running)
 		}
 		lintBuiltins(t, filepath.Join(dir, "lifeboat.yaml"))
+		doors(t, filepath.Join(dir, "lifeboat.yaml"), round == "first start")
 		_ = dev.Process.Kill()
 		_ = dev.Wait()
 		left := processesOf(t, dir)
@@ -83,6 +86,47 @@ func lintBuiltins(t *testing.T, config string) {
 	var out, errs strings.Builder
 	if code := execute(t.Context(), args, &out, &errs); code != exitOK || out.Len()+errs.Len() > 0 {
 		t.Errorf("lint of the builtin runbooks ends with %d: %s%s", code, out.String(), errs.String())
+	}
+}
+
+// doors looks at the doors of a stack: they come up as they were. The drill's is opened once, and never again.
+func doors(t *testing.T, config string, first bool) {
+	t.Helper()
+	show := func() (lines map[string]string) {
+		t.Helper()
+		var out, errs strings.Builder
+		if code := execute(t.Context(), []string{"--config", config, "--output", "json", "door", "show"}, &out, &errs); code != exitOK {
+			t.Fatalf("door show ends with %d: %s%s", code, out.String(), errs.String())
+		}
+		var views []doorView
+		if err := json.Unmarshal([]byte(out.String()), &views); err != nil {
+			t.Fatal(err)
+		}
+		lines = map[string]string{}
+		for _, v := range views {
+			lines[v.Door+map[bool]string{true: " drill"}[v.Drill]] = string(v.State) + " " + v.By
+		}
+		return lines
+	}
+	opened := func() int {
+		return execute(t.Context(), []string{"--config", config, "door", "init", "us-east-1", "--component", "database", "--drill"}, io.Discard, io.Discard)
+	}
+	if first {
+		if lines := show(); lines["us-east-1"] != "open development stack" || lines["us-east-1 drill"] != "closed " || lines["us-west-2"] != "closed " {
+			t.Errorf("%v", lines)
+		}
+		if code := opened(); code != exitOK {
+			t.Errorf("door init ends with %d", code)
+		}
+	}
+	if lines := show(); lines["us-east-1"] != "open development stack" || lines["us-east-1 drill"] != "open lifeboat door init" {
+		t.Errorf("%v", lines)
+	}
+	if code := opened(); code != exitFailed {
+		t.Errorf("door init of a door that was used ends with %d", code)
+	}
+	if code := execute(t.Context(), []string{"--config", config, "door", "show", "us-north"}, io.Discard, io.Discard); code != exitNotFound {
+		t.Errorf("door show of no door ends with %d", code)
 	}
 }
 

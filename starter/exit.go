@@ -25,8 +25,8 @@ const exitCodesText = `0    it worked
 1    it failed: the execution failed, or something went wrong here
 2    the command line is wrong
 3    the configuration is wrong
-4    Temporal or a vault cannot be reached
-5    no such component, backup, target or schedule
+4    Temporal, a vault or a door cannot be reached
+5    no such component, backup, target, schedule or door
 6    status: a component is not protected (late, unverified, none or unknown)
 130  interrupted; what was started goes on in the workers`
 

@@ -71,7 +71,7 @@ Try it on this machine, with nothing set up:  lifeboat demo`,
 		newSteer(a, plan.CommandUndo, "Take back what was done, and end", "", false),
 		newSteer(a, plan.CommandUngraceful, "Say that the primary cannot be reached any more", "Steps that need it are stopped and do not apply any more.", false),
 	)
-	addTo(root, "setup", newKeygen(a), newOrder(a), newRoster(a), newRunbook(a), newConfig(a))
+	addTo(root, "setup", newKeygen(a), newOrder(a), newRoster(a), newRunbook(a), newDoor(a), newConfig(a))
 	addTo(root, "try", newDev(a), newDemo(a))
 	root.AddCommand(newVersion(a))
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesText})
