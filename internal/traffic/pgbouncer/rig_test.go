@@ -55,6 +55,7 @@ func TestDoor(t *testing.T) {
 		{"a move needs a held door", moves},
 		{"a destination that is not proven is not taken", wrongDestinations},
 		{"an exchanged server is noticed", exchanged},
+		{"an impostor is not taken for the destination", impostor},
 		{"settings that do not fit are noticed", unfit},
 		{"a door can log in as each client", asClients},
 	} {
