@@ -64,7 +64,7 @@ func (d *death) comes(when, what, which string) {
 
 // dial connects like a worker, with activities that die.
 func (d *death) dial(ctx context.Context, cfg *config.Config, log *slog.Logger) (client.Client, error) {
-	if d == nil {
+	if d == nil && staged() == "" {
 		return assemble.Dial(ctx, cfg, log)
 	}
 	keys, err := assemble.FleetKeys(cfg)
@@ -83,6 +83,11 @@ func (d *death) dial(ctx context.Context, cfg *config.Config, log *slog.Logger) 
 		return nil, err
 	}
 	options.Interceptors = append(options.Interceptors, &dyingActivities{death: d})
+	if url := staged(); url != "" {
+		if err := stageOptions(&options, url); err != nil {
+			return nil, err
+		}
+	}
 	return client.DialContext(ctx, options)
 }
 

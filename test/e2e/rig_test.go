@@ -31,6 +31,9 @@ func TestMain(m *testing.M) {
 	if ran, err := stack.MaybeRun(); ran {
 		exitWith(err)
 	}
+	if text := os.Getenv(temporalVariable); text != "" {
+		exitWith(serveTemporal(text))
+	}
 	if path := os.Getenv(workerVariable); path != "" {
 		exitWith(work(path))
 	}
@@ -95,6 +98,22 @@ type rig struct {
 // newRig brings everything up; edit changes the configuration that the stack wrote.
 func newRig(t *testing.T, bytes int64, edit func(string) string) *rig {
 	t.Helper()
+	r := newWorld(t, bytes, edit)
+	server, err := embedded.Start(t.Context(), embedded.Options{
+		Address: r.stack.Temporal, StateFile: filepath.Join(r.stack.Dir, "temporal.db"), UIAddress: "-", Namespace: "lifeboat", SearchAttributes: workflows.SearchAttributes(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Stop() })
+	r.connect()
+	r.startWorker()
+	return r
+}
+
+// newWorld brings up everything but Temporal and the worker.
+func newWorld(t *testing.T, bytes int64, edit func(string) string) *rig {
+	t.Helper()
 	// Not below t.TempDir, whose parents PostgreSQL's user cannot pass.
 	dir, err := os.MkdirTemp("", "lifeboat-e2e-")
 	if err != nil {
@@ -124,22 +143,20 @@ func newRig(t *testing.T, bytes int64, edit func(string) string) *rig {
 	if r.config, err = config.Load(world.Config); err != nil {
 		t.Fatal(err)
 	}
-	server, err := embedded.Start(t.Context(), embedded.Options{
-		Address: world.Temporal, StateFile: filepath.Join(dir, "temporal.db"), UIAddress: "-", Namespace: "lifeboat", SearchAttributes: workflows.SearchAttributes(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Stop() })
 	if r.engine, err = assemble.New(t.Context(), r.config, assemble.Options{Version: "test", Working: true, Log: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
 	}
-	if r.client, err = assemble.Dial(t.Context(), r.config, nil); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(r.client.Close)
-	r.startWorker()
 	return r
+}
+
+// connect connects to the Temporal that the configuration names.
+func (r *rig) connect() {
+	r.t.Helper()
+	var err error
+	if r.client, err = assemble.Dial(r.t.Context(), r.config, nil); err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(r.client.Close)
 }
 
 // startWorker starts a worker in a process of its own.
