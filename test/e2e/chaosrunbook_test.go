@@ -1,0 +1,249 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/lifeboat-dr/lifeboat/internal/plan"
+)
+
+// stagePatience bounds one execution on a stage, with everything that befalls it.
+const stagePatience = 5 * time.Minute
+
+// TestChaosRunbook disturbs executions of a runbook with every type of step at every boundary of every step. Each must
+// end as if nothing had happened, or as undone when it was canceled, and leave the same behind.
+// LIFEBOAT_CHAOS=full runs the whole matrix; otherwise a sample, which LIFEBOAT_CHAOS_SEED repeats.
+// LIFEBOAT_CHAOS_ONLY takes the rows whose name contains it.
+func TestChaosRunbook(t *testing.T) {
+	began := time.Now()
+	rows := slices.DeleteFunc(stageRows(), func(r stageRow) bool { return !strings.Contains(r.String(), os.Getenv("LIFEBOAT_CHAOS_ONLY")) })
+	s := newStage(t)
+	s.act()
+	if _, err := s.verify(s.backup().Backup); err != nil {
+		t.Fatal(err)
+	}
+	if !full() && os.Getenv("LIFEBOAT_CHAOS_ONLY") == "" {
+		rows = sample(t, rows)
+	}
+	t.Logf("everything is up after %s", time.Since(began).Round(100*time.Millisecond))
+	m := &matrix{stage: s, t: t}
+	m.calmly(rows)
+	for _, d := range disturbances {
+		m.disturb(d, rows)
+	}
+	if left := running(t, s.client); len(left) > 0 {
+		t.Errorf("workflows are still running: %v", left)
+	}
+	s.nothingLeft(t)
+	t.Logf("%d cells in %s:\n%s", len(m.done), time.Since(began).Round(time.Second), m.table())
+}
+
+// sample chooses some rows of steps that are quick.
+func sample(t *testing.T, rows []stageRow) []stageRow {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	if text := os.Getenv("LIFEBOAT_CHAOS_SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("LIFEBOAT_CHAOS_SEED=%d", seed)
+	rows = slices.DeleteFunc(rows, func(r stageRow) bool { return r.data })
+	rand.New(rand.NewPCG(seed, 0)).Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
+	return rows[:min(len(rows), 12)]
+}
+
+// matrix runs cells and keeps how they ended.
+type matrix struct {
+	*stage
+	t *testing.T
+	// calm are the ledgers of undisturbed executions, with and without data, taken back or not.
+	calm map[[2]bool]ledger
+	done []verdict
+}
+
+// verdict is how a cell ended.
+type verdict struct {
+	cell  *stageCell
+	wrong []string
+	shows string
+}
+
+// calmly runs the executions that all others are compared with.
+func (m *matrix) calmly(rows []stageRow) {
+	m.t.Helper()
+	m.calm = map[[2]bool]ledger{}
+	var cells []*stageCell
+	for _, row := range rows {
+		kind := [2]bool{row.data, row.undo}
+		if _, there := m.calm[kind]; !there {
+			m.calm[kind] = ledger{}
+			cells = append(cells, m.cell(stageRow{data: row.data, undo: row.undo}, undisturbed))
+		}
+	}
+	m.run(undisturbed, cells)
+	for _, c := range cells {
+		l, err := m.ledgerOf(m.t, c)
+		want := plan.ExecutionCompleted
+		if c.row.undo {
+			want = plan.ExecutionCanceled
+		}
+		if err != nil || l.state != want || len(c.problems) > 0 {
+			m.t.Fatalf("undisturbed, it ended as %q: %v, %v, %v\n%v", l.state, c.err, err, c.problems, l.events)
+		}
+		for name, n := range l.effects {
+			if n != 1 {
+				m.t.Errorf("undisturbed, %s happened %d times", name, n)
+			}
+		}
+		m.calm[[2]bool{c.row.data, c.row.undo}] = l
+		m.tidy(c)
+	}
+}
+
+// disturb runs a row of cells each for one disturbance. What is killed is killed once for many cells, when each of
+// them has reached its boundary.
+func (m *matrix) disturb(d disturbance, rows []stageRow) {
+	var light, heavy []*stageCell
+	for _, row := range rows {
+		if d == canceled && row.undo {
+			continue // it is canceled already
+		}
+		if row.data {
+			heavy = append(heavy, m.cell(row, d))
+		} else {
+			light = append(light, m.cell(row, d))
+		}
+	}
+	for cells := range slices.Chunk(light, 24) {
+		m.round(d, cells)
+	}
+	for cells := range slices.Chunk(heavy, 4) {
+		m.round(d, cells)
+	}
+}
+
+func (m *matrix) round(d disturbance, cells []*stageCell) {
+	began := time.Now()
+	m.run(d, cells)
+	failed := 0
+	for _, c := range cells {
+		v := verdict{cell: c}
+		if !c.isArrived() {
+			v.wrong = append(v.wrong, "the boundary was never reached")
+		}
+		l, err := m.ledgerOf(m.t, c)
+		if err != nil {
+			v.wrong = append(v.wrong, err.Error())
+		}
+		v.wrong = append(v.wrong, c.check(m.calm[[2]bool{c.row.data, c.row.undo}], l)...)
+		v.shows = l.summary(c.row.step)
+		if len(v.wrong) > 0 {
+			failed++
+			m.t.Errorf("%s (%s): %s", c, c.id, strings.Join(v.wrong, "\n  "))
+		}
+		m.done = append(m.done, v)
+		m.tidy(c)
+	}
+	m.t.Logf("%s: %d cells, %d failed, %s", d, len(cells), failed, time.Since(began).Round(100*time.Millisecond))
+}
+
+// run begins executions, disturbs them and waits until all of them have ended.
+func (m *matrix) run(d disturbance, cells []*stageCell) {
+	m.t.Helper()
+	for _, c := range cells {
+		m.begin(m.t, c)
+	}
+	if d == workerKilled || d == temporalKilled {
+		m.strike(d, cells)
+	}
+	for _, c := range cells {
+		<-c.ended
+	}
+}
+
+// strike waits until every cell has reached its boundary, and does it.
+func (m *matrix) strike(d disturbance, cells []*stageCell) {
+	deadline := time.After(2 * time.Minute)
+	for _, c := range cells {
+		select {
+		case <-c.arrived:
+		case <-c.ended:
+		case <-deadline:
+		}
+	}
+	time.Sleep(300 * time.Millisecond) // what is not held has come to rest
+	if d == workerKilled {
+		m.worker.Kill()
+		<-m.worker.Done()
+	} else {
+		m.temporal.kill()
+	}
+	for _, c := range cells {
+		c.release()
+	}
+	if d == workerKilled {
+		m.act()
+	} else {
+		m.temporal.start(m.t)
+	}
+}
+
+// tidy removes what an execution that was not taken back has made.
+func (m *matrix) tidy(c *stageCell) {
+	p := &crowd{stage: m.stage, t: m.t, c: c}
+	if !p.removeBranches() {
+		m.t.Errorf("%s: its branch could not be removed", c.id)
+	}
+}
+
+// table is a line for each boundary of each step.
+func (m *matrix) table() string {
+	var out bytes.Buffer
+	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
+	fmt.Fprint(w, "boundary")
+	for _, d := range disturbances {
+		fmt.Fprintf(w, "\t%s", d)
+	}
+	fmt.Fprintln(w, "\teffects of the step")
+	cells := map[string]map[disturbance]verdict{}
+	var order []string
+	for _, v := range m.done {
+		name := v.cell.row.String()
+		if cells[name] == nil {
+			cells[name] = map[disturbance]verdict{}
+			order = append(order, name)
+		}
+		cells[name][v.cell.disturbance] = v
+	}
+	for _, name := range order {
+		fmt.Fprint(w, name)
+		var shows []string
+		for _, d := range disturbances {
+			v, ran := cells[name][d]
+			switch {
+			case !ran:
+				fmt.Fprint(w, "\t–")
+			case len(v.wrong) > 0:
+				fmt.Fprint(w, "\tFAILED")
+			default:
+				fmt.Fprintf(w, "\tok %.1fs", v.cell.took.Seconds())
+			}
+			if v.shows != "" {
+				shows = append(shows, string(d)+": "+v.shows)
+			}
+		}
+		fmt.Fprintf(w, "\t%s\n", strings.Join(shows, "; "))
+	}
+	_ = w.Flush()
+	return out.String()
+}

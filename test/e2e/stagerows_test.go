@@ -1,0 +1,124 @@
+package e2e
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/lifeboat-dr/lifeboat/internal/plan"
+)
+
+// stageRow is one boundary of one step.
+type stageRow struct {
+	step, boundary string
+	at             func(moment) bool
+	// data says that the execution moves data; undo that it is canceled at its last gate, and the boundary is
+	// one of its undo.
+	data, undo bool
+	// quiet keeps people from answering the step before the boundary is reached.
+	quiet bool
+}
+
+func (r stageRow) String() string {
+	name := r.step
+	if r.undo {
+		name = "undo of " + name
+	}
+	return name + ", " + r.boundary
+}
+
+// inner is the step whose child workflow an activity belongs to; empty for the execution's own.
+func (m moment) inner() string {
+	parts := strings.Split(m.Execution, "/")
+	if len(parts) < 5 {
+		return ""
+	}
+	return parts[3]
+}
+
+// own is an activity of the execution for a step.
+func own(activity, step, when string, about ...string) func(moment) bool {
+	return func(m moment) bool {
+		if m.inner() != "" || m.Activity != activity || m.Step != step || m.When != when || slices.Contains(m.About, "undo") != slices.Contains(about, "undo") {
+			return false
+		}
+		for _, word := range about {
+			if !slices.Contains(m.About, word) {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// child is an activity of a step's child workflow.
+func child(activity, step, when string) func(moment) bool {
+	return func(m moment) bool { return m.inner() == step && m.Activity == activity && m.When == when }
+}
+
+// written is the journal's entry of an event.
+func written(event, when string) func(moment) bool {
+	return func(m moment) bool {
+		return m.Activity == "AppendJournal" && m.When == when && slices.Contains(m.About, event)
+	}
+}
+
+// stageRows are all boundaries: a worker has what the step begins with and nothing happened; it happened and nobody was
+// told; the step is in the journal and the next one has not begun.
+func stageRows() []stageRow {
+	rows := []stageRow{
+		{step: "(start)", boundary: "before", at: own("AdmitExecution", "", "before")},
+		{step: "(start)", boundary: "after", at: own("AdmitExecution", "", "after")},
+		{step: "(start)", boundary: "between", at: written("started ", "after")},
+	}
+	add := func(data bool, step string, before, after func(moment) bool) {
+		rows = append(rows, stageRow{step: step, boundary: "before", at: before, data: data}, stageRow{step: step, boundary: "after", at: after, data: data},
+			stageRow{step: step, boundary: "between", at: written("stepCompleted "+step, "after"), data: data})
+	}
+	activity := func(data bool, step, name string) {
+		add(data, step, own(name, step, "before"), own(name, step, "after"))
+	}
+	activity(false, "readiness", "CheckReadiness")
+	add(false, "allow", own("PrepareGate", "allow", "before"), own("JudgeCommand", "allow", "after", string(plan.CommandApprove)))
+	rows = append(rows, stageRow{step: "allow", boundary: "asked", at: own("SendAlert", "allow", "after", "gate.open"), quiet: true},
+		stageRow{step: "allow", boundary: "opened", at: written("gateOpened allow", "before"), quiet: true},
+		stageRow{step: "allow", boundary: "decided", at: own("JudgeCommand", "allow", "before", string(plan.CommandApprove))})
+	activity(false, "tell", "SendNotice")
+	add(false, "call", own("SendAlert", "call", "before", "page"), own("SendAlert", "call", "after", "page"))
+	rows[len(rows)-3].quiet, rows[len(rows)-2].quiet = true, true
+	rows = append(rows, stageRow{step: "call", boundary: "taken", at: own("JudgeCommand", "call", "after", string(plan.CommandAcknowledge))})
+	activity(false, "ask", "CheckSQL")
+	activity(false, "scale", "CallHTTP")
+	activity(false, "freeze", "RunProgram")
+	activity(false, "once", "RunProgram")
+	// Its time passes in Temporal; what can be disturbed is the journal's entry before and after it.
+	add(false, "nap", written("stepStarted nap", "before"), written("stepStarted nap", "after"))
+	activity(false, "ready", "CallHTTP")
+	add(false, "look", own("PrepareGate", "look", "before"), own("JudgeCommand", "look", "after", string(plan.CommandConfirm)))
+	activity(false, "observe", "CallHTTP")
+	rows = append(rows,
+		stageRow{step: "(end)", boundary: "before", at: written("ended ", "before")},
+		stageRow{step: "(end)", boundary: "after", at: written("ended ", "after")},
+		stageRow{step: "(end)", boundary: "told", at: own("SendAlert", "", "after", "execution.ended")})
+	undo := func(step, name string) {
+		rows = append(rows, stageRow{step: step, boundary: "before", at: own(name, step, "before", "undo"), undo: true},
+			stageRow{step: step, boundary: "after", at: own(name, step, "after", "undo"), undo: true},
+			stageRow{step: step, boundary: "between", at: written("undoCompleted "+step, "after"), undo: true})
+	}
+	undo("look", "CallHTTP")
+	undo("once", "RunProgram")
+	undo("freeze", "RunProgram")
+	undo("scale", "CallHTTP")
+
+	add(true, "save", child("OpenSnapshot", "save", "before"), child("CommitManifest", "save", "after"))
+	rows = append(rows, stageRow{step: "save", boundary: "opened", at: child("OpenSnapshot", "save", "after"), data: true},
+		stageRow{step: "save", boundary: "removed", at: child("RemoveSnapshot", "save", "after"), data: true})
+	add(true, "prove", child("OpenTarget", "prove", "before"), child("RecordVerified", "prove", "after"))
+	rows = append(rows, stageRow{step: "prove", boundary: "opened", at: child("OpenTarget", "prove", "after"), data: true})
+	add(true, "bring", child("OpenTarget", "bring", "before"), child("FinishTarget", "bring", "after"))
+	rows = append(rows, stageRow{step: "bring", boundary: "opened", at: child("OpenTarget", "bring", "after"), data: true})
+	activity(true, "tables", "CheckSQL")
+	rows = append(rows, stageRow{step: "bring", boundary: "before", at: written("undoStarted bring", "before"), data: true, undo: true},
+		stageRow{step: "bring", boundary: "after", at: own("JudgeCommand", "bring", "after", string(plan.CommandConfirm)), data: true, undo: true},
+		stageRow{step: "bring", boundary: "between", at: written("undoCompleted bring", "after"), data: true, undo: true})
+	return rows
+}

@@ -1,0 +1,173 @@
+package e2e
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/lifeboat-dr/lifeboat/runbooks"
+)
+
+// everyStep has a step of each type of the catalogue, with an undo where the type can have one. Steps that move
+// data only apply when the input says so: they take longest.
+const everyStep = `apiVersion: lifeboat/v1
+name: every-step
+title: Every type of step
+scenario: maintenance
+description: For tests.
+target: ${inputs.target}
+inputs:
+  target: {type: string, title: what is acted upon, required: true}
+  data: {type: boolean, title: whether data is moved, default: false}
+roles:
+  incident-commander: {title: decides}
+  database-operator: {title: looks}
+escalation: urgent
+limits: {duration: 4h}
+steps:
+  - id: readiness
+    type: evaluate
+    title: Is there a restore point?
+    with: {components: [database], within: 100d}
+
+  - id: allow
+    type: approval
+    title: May it be done?
+    with: {requires: 1, roles: [incident-commander], message: May it be done?}
+
+  - id: tell
+    type: notify
+    title: Tell everybody
+    with: {message: It begins}
+
+  - id: call
+    type: page
+    title: Call somebody
+    with: {message: Somebody is needed, severity: warning}
+
+  - id: save
+    type: backup
+    title: Make a backup
+    when: {equals: {"${inputs.data}": true}}
+    with: {component: database}
+
+  - id: prove
+    type: verify
+    title: Prove the backup
+    when: {equals: {"${inputs.data}": true}}
+    with: {component: database, backup: "${steps.save.backup}"}
+
+  - id: bring
+    type: restore
+    title: Bring it back
+    when: {equals: {"${inputs.data}": true}}
+    with: {component: database, backup: "${steps.save.backup}", to: {site: us-west-2}}
+    undo:
+      type: manual
+      summary: Remove the branch.
+      with: {roles: [database-operator], instructions: Remove the branch.}
+
+  - id: tables
+    type: sql
+    title: Is it all there?
+    when: {equals: {"${inputs.data}": true}}
+    with:
+      on: {branch: {site: "${steps.bring.site}", name: "${steps.bring.branch}", database: "${steps.bring.database}"}}
+      query: SELECT count(*) FROM public.claims
+      expect: {at_least: 1}
+
+  - id: ask
+    type: sql
+    title: Does the database answer?
+    with:
+      on: {component: database}
+      query: SELECT count(*) FROM public.claims
+      expect: {at_least: 1}
+
+  - id: scale
+    type: http
+    title: Scale the application
+    effect: reversible
+    with: {method: POST, endpoint: stage, path: "/call/scale?execution=${execution.id}", body: {replicas: 3}}
+    undo:
+      type: http
+      with: {method: POST, endpoint: stage, path: "/call/scale?execution=${execution.id}", body: {replicas: 1}}
+
+  - id: freeze
+    type: exec
+    title: Freeze, and again when it is not known whether it was done
+    effect: reversible
+    retry: quick
+    with: {program: note, args: ["${execution.id}", freeze]}
+    undo:
+      type: exec
+      retry: quick
+      with: {program: note, args: ["${execution.id}", freeze/undo]}
+
+  - id: once
+    type: exec
+    title: Never twice without a person
+    effect: reversible
+    with: {program: note, args: ["${execution.id}", once]}
+    undo:
+      type: exec
+      retry: quick
+      with: {program: note, args: ["${execution.id}", once/undo]}
+
+  - id: nap
+    type: wait
+    title: Let it settle
+    with: {duration: 1s}
+
+  - id: ready
+    type: wait
+    title: Wait until it is ready
+    with:
+      every: 1s
+      http: {endpoint: stage, path: "/ready?execution=${execution.id}", expect: {json: {/ready: true}}}
+
+  - id: look
+    type: manual
+    title: Look at it
+    effect: reversible
+    with: {roles: [database-operator], instructions: Look at it}
+    undo:
+      type: http
+      with: {method: POST, endpoint: stage, path: "/call/look?execution=${execution.id}"}
+
+  - id: observe
+    type: http
+    title: Ask once more
+    with: {endpoint: stage, path: "/call/observe?execution=${execution.id}"}
+`
+
+var everyStepParsed = func() *runbooks.Runbook {
+	parsed, err := runbooks.Parse([]byte(everyStep))
+	if err != nil {
+		panic(err)
+	}
+	return parsed
+}()
+
+// TestEveryTypeIsOnStage fails when the catalogue has a type that no chaos reaches.
+func TestEveryTypeIsOnStage(t *testing.T) {
+	r := everyStepParsed
+	rows := stageRows()
+	for _, kind := range runbooks.Types() {
+		if kind.Workflow == "Runbook" {
+			continue // refused at the start: there is no execution that could be disturbed
+		}
+		i := slices.IndexFunc(r.Steps, func(s runbooks.Step) bool { return s.Type == kind.Name })
+		if i < 0 {
+			t.Errorf("no step of type %s is in the runbook", kind.Name)
+			continue
+		}
+		if len(kind.UndoTypes) > 0 && !slices.ContainsFunc(r.Steps, func(s runbooks.Step) bool { return s.Type == kind.Name && s.Undo != nil }) {
+			t.Errorf("no step of type %s has an undo", kind.Name)
+		}
+		for _, boundary := range []string{"before", "after", "between"} {
+			if !slices.ContainsFunc(rows, func(row stageRow) bool { return row.step == r.Steps[i].ID && row.boundary == boundary }) {
+				t.Errorf("step %s of type %s is never disturbed %s", r.Steps[i].ID, kind.Name, boundary)
+			}
+		}
+	}
+}
