@@ -113,6 +113,7 @@ func (s *stage) moment(w http.ResponseWriter, r *http.Request) {
 	if c != nil && c.meet(m) {
 		if c.disturbance == answerLost {
 			answer = answerLose
+			c.release()
 		} else {
 			select {
 			case <-c.released:

@@ -178,6 +178,9 @@ func (p *crowd) say(who string, kind plan.CommandKind, step, digest string) (out
 	if errors.As(err, &ended) {
 		return workflows.CommandOutcome{Cause: "ended"}, true
 	}
+	if err != nil {
+		p.t.Logf("%s: %s: %v", p.c.id, name, err)
+	}
 	return outcome, err == nil
 }
 

@@ -85,8 +85,9 @@ steps:
 
   - id: scale
     type: http
-    title: Scale the application
+    title: Scale the application, and again when it is not known whether it was done
     effect: reversible
+    retry: quick
     with: {method: POST, endpoint: stage, path: "/call/scale?execution=${execution.id}", body: {replicas: 3}}
     undo:
       type: http
