@@ -93,7 +93,7 @@ func (e *engine) begin(ctx workflow.Context, id string) {
 	e.running[id] = stop
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		defer stop()
-		outcome := e.perform(ctx, step)
+		outcome := stopped(ctx, e.perform(ctx, step))
 		if outcome.Kind != "" {
 			outcome.Step = id
 			e.finish(ctx, outcome)
@@ -101,6 +101,15 @@ func (e *engine) begin(ctx workflow.Context, id string) {
 		delete(e.running, id)
 		e.dirty = true
 	})
+}
+
+// stopped makes of a failure that came of being stopped what it is: a call that was cut off says that it failed.
+// Nobody is called for that, and it does not keep the others from going on.
+func stopped(ctx workflow.Context, outcome execution.Event) execution.Event {
+	if outcome.Kind != execution.StepFailed || ctx.Err() == nil || workflow.GetVersion(ctx, "2026-11-25-stopped-step", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return outcome
+	}
+	return execution.Event{Kind: execution.StepCanceled, Failure: outcome.Failure}
 }
 
 // finish notes how a step ended, and what follows for the execution.

@@ -106,6 +106,7 @@ func (m *matrix) calmly(rows []stageRow) {
 			}
 		}
 		m.calm[[2]bool{c.row.data, c.row.undo}] = l
+		m.t.Logf("undisturbed, moving data %t, taken back %t: %s", c.row.data, c.row.undo, c.took.Round(100*time.Millisecond))
 		m.tidy(c)
 	}
 }
@@ -152,6 +153,9 @@ func (m *matrix) round(d disturbance, cells []*stageCell) {
 			m.t.Errorf("%s (%s): %s", c, c.id, strings.Join(v.wrong, "\n  "))
 		}
 		m.done = append(m.done, v)
+		if os.Getenv("LIFEBOAT_CHAOS_TIMES") != "" {
+			m.times(c)
+		}
 		m.tidy(c)
 	}
 	m.t.Logf("%s: %d cells, %d failed, %s", d, len(cells), failed, time.Since(began).Round(100*time.Millisecond))
@@ -168,6 +172,25 @@ func (m *matrix) run(d disturbance, cells []*stageCell) {
 	}
 	for _, c := range cells {
 		<-c.ended
+	}
+}
+
+func (m *matrix) times(c *stageCell) {
+	iter := m.client.GetWorkflowHistory(m.t.Context(), c.id, "", false, 1)
+	var first, last time.Time
+	for iter.HasNext() {
+		e, err := iter.Next()
+		if err != nil {
+			return
+		}
+		at := e.GetEventTime().AsTime()
+		if first.IsZero() {
+			first, last = at, at
+		}
+		if gap := at.Sub(last); gap > 300*time.Millisecond {
+			fmt.Printf("%s %d %s after %s (at %s)\n", c, e.GetEventId(), e.GetEventType(), gap, at.Sub(first))
+		}
+		last = at
 	}
 }
 
