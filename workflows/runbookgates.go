@@ -77,7 +77,7 @@ func (e *engine) openGate(ctx workflow.Context, step *runbooks.Step, with map[st
 	}
 	gate.Facts, gate.Digest = prepared.Facts, prepared.Digest
 	e.apply(ctx, execution.Event{Kind: execution.GateOpened, Step: step.ID, Gate: gate})
-	e.tellGate(ctx, step)
+	e.tellGate(ctx, step, "")
 	return nil
 }
 
@@ -120,7 +120,7 @@ func (e *engine) attend(ctx workflow.Context, step *runbooks.Step, onTimeout str
 		case onTimeout == runbooks.TimeoutProceed && e.admitted.Brief.Mode == plan.ModeDrill:
 			return execution.Event{Kind: execution.StepCompleted, Cause: "the gate's time was over, and this is a drill", Outputs: gateOutputs(gate, workflow.Now(ctx))}
 		}
-		e.tellGate(ctx, step)
+		e.tellGate(ctx, step, "expired")
 	}
 }
 
@@ -152,8 +152,10 @@ type confirmation struct {
 
 // confirmUndo asks a person to undo a step by hand, and waits for the word.
 func (e *engine) confirmUndo(ctx workflow.Context, step *runbooks.Step, with map[string]any) execution.Event {
-	e.tell(ctx, step.ID, "undo.manual", "critical", "A person has to undo: "+step.Title,
-		"do what the undo of the step says, then: lifeboat confirm "+e.id+" "+step.ID, map[string]string{"step": step.ID})
+	e.tell(ctx, message{
+		step: step.ID, kind: "undo.manual", severity: "critical", title: "A person has to undo: " + step.Title,
+		text: "do what the undo of the step says, then: lifeboat confirm " + e.id + " " + step.ID, fields: map[string]string{"step": step.ID},
+	})
 	inTime, err := workflow.AwaitWithTimeout(ctx, step.Undo.Timeout, func() bool { return e.confirmed[step.ID].ID != "" })
 	if err != nil || !inTime {
 		return failed("NotConfirmed", "nobody confirmed in time that it was undone by hand: "+textValue(with["instructions"]), "do it, and note it in the report")

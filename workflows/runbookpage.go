@@ -52,8 +52,11 @@ func (e *engine) page(ctx workflow.Context, step *runbooks.Step, with map[string
 			for _, t := range level.Targets {
 				targets += " " + string(t)
 			}
-			e.tell(ctx, step.ID, "page", textValue(with["severity"]), step.Title, textValue(with["message"])+"\nCalled now:"+targets,
-				map[string]string{"level": strconv.Itoa(i + 1), "round": strconv.Itoa(round + 1)})
+			nth := map[string]string{"level": strconv.Itoa(i + 1), "round": strconv.Itoa(round + 1)}
+			e.tell(ctx, message{
+				step: step.ID, kind: "page", again: nth["round"] + "." + nth["level"], severity: textValue(with["severity"]), title: step.Title,
+				text: textValue(with["message"]) + "\nCalled now:" + targets, fields: nth,
+			})
 			if with["wait"] == false {
 				return done(i + 1)
 			}

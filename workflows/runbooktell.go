@@ -12,10 +12,13 @@ import (
 
 // tellGate asks people to decide. They are told what is asked and where; they see the facts where they
 // decide.
-func (e *engine) tellGate(ctx workflow.Context, step *runbooks.Step) {
+func (e *engine) tellGate(ctx workflow.Context, step *runbooks.Step, again string) {
 	gate := e.state.Step(step.ID).Gate
-	e.tell(ctx, step.ID, "gate.open", "warning", "Waiting for people: "+step.Title,
-		"look at it and decide: lifeboat approve "+e.id+" "+step.ID, map[string]string{"required": strconv.Itoa(gate.Requires), "digest": gate.Digest})
+	e.tell(ctx, message{
+		step: step.ID, kind: "gate.open", again: again, severity: "warning", title: "Waiting for people: " + step.Title,
+		text:   "look at it and decide: lifeboat approve " + e.id + " " + step.ID,
+		fields: map[string]string{"required": strconv.Itoa(gate.Requires), "digest": gate.Digest},
+	})
 }
 
 // tellFailed tells the commander that the execution waits.
@@ -28,7 +31,7 @@ func (e *engine) tellFailed(ctx workflow.Context, step *runbooks.Step, failure *
 	if failure != nil {
 		fields["error_type"] = failure.Type
 	}
-	e.tell(ctx, step.ID, "step.failed", "critical", "Step failed: "+step.Title, text, fields)
+	e.tell(ctx, message{step: step.ID, kind: "step.failed", severity: "critical", title: "Step failed: " + step.Title, text: text, fields: fields})
 }
 
 func (e *engine) tellEnd(ctx workflow.Context, outcome plan.ExecutionState) {
@@ -36,25 +39,40 @@ func (e *engine) tellEnd(ctx workflow.Context, outcome plan.ExecutionState) {
 	if outcome != plan.ExecutionCompleted {
 		severity = "warning"
 	}
-	e.tell(ctx, "", "execution.ended", severity, e.runbook.Title+": "+string(outcome), "lifeboat show "+e.id, map[string]string{"state": string(outcome)})
+	e.tell(ctx, message{
+		kind: "execution.ended", severity: severity, title: e.runbook.Title + ": " + string(outcome), text: "lifeboat show " + e.id,
+		fields: map[string]string{"state": string(outcome)},
+	})
+}
+
+// message is what people are told of a step, or of the whole execution.
+type message struct {
+	step, kind string
+	// again tells messages apart that the same attempt of a step sends: receivers drop what they have had.
+	again                 string
+	severity, title, text string
+	fields                map[string]string
 }
 
 // tell sends a message without holding anything up.
-func (e *engine) tell(ctx workflow.Context, step, kind, severity, title, text string, fields map[string]string) {
+func (e *engine) tell(ctx workflow.Context, m message) {
 	b := e.admitted.Brief
 	if b.Mode == plan.ModePlan {
 		return // a plan changes nothing, not even somebody's night
 	}
 	if b.Mode == plan.ModeDrill {
-		title = "DRILL · " + title
-		if severity == "critical" {
-			severity = "warning"
+		m.title = "DRILL · " + m.title
+		if m.severity == "critical" {
+			m.severity = "warning"
 		}
 	}
-	at := e.state.Step(step)
+	id := e.id + "/" + m.kind + "/" + m.step + "/" + strconv.Itoa(e.state.Step(m.step).Attempt)
+	if m.again != "" {
+		id += "/" + m.again
+	}
 	a := activities.Alert{
-		ID: e.id + "/" + kind + "/" + step + "/" + strconv.Itoa(at.Attempt), Kind: kind, Severity: severity, Component: b.Target, Site: e.admitted.Site,
-		Title: title, Text: text, Fields: merge(fields, map[string]string{"mode": string(b.Mode), "runbook": e.runbook.Name}),
+		ID: id, Kind: m.kind, Severity: m.severity, Component: b.Target, Site: e.admitted.Site,
+		Title: m.title, Text: m.text, Fields: merge(m.fields, map[string]string{"mode": string(b.Mode), "runbook": e.runbook.Name}),
 	}
 	e.telling++
 	ctx, done := workflow.NewDisconnectedContext(ctx) // a step that is stopped does not take its message back
