@@ -159,3 +159,15 @@ func TestDigestIsOfTheExactBytes(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// An undo by hand that waits for nobody would fail before anybody could read what to do.
+func TestUndoByHandWaits(t *testing.T) {
+	text, _ := BuiltinNamed("backup-restore-rehearsal")
+	r, err := Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if undo := r.Step("restore").Undo; undo.Timeout != 12*time.Hour {
+		t.Errorf("a person has %s to undo the restore", undo.Timeout)
+	}
+}

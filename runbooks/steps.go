@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -189,6 +190,9 @@ func (d *document) needs(s *section) []string {
 	return needs
 }
 
+// byHand is how long an undo waits for a person where the text says nothing: the steps after it wait, too.
+const byHand = 12 * time.Hour
+
 // undo reads what takes a step back.
 func (d *document) undo(s *section, t *Type) *Undo {
 	node := s.values["undo"]
@@ -212,7 +216,7 @@ func (d *document) undo(s *section, t *Type) *Undo {
 		}
 		d.fail(d.places[join(path, "type")], join(path, "type"), "%s", message)
 	}
-	undo.Type, undo.Timeout = by.Name, u.duration("timeout", by.Timeout)
+	undo.Type, undo.Timeout = by.Name, u.duration("timeout", cmp.Or(by.Timeout, byHand))
 	undo.Retry = word(u, "retry", Retries, RetryStubborn)
 	return undo
 }
