@@ -28,6 +28,7 @@ type stage struct {
 	mu     sync.Mutex
 	cells  map[string]*stageCell
 	polled map[string]int
+	doors  map[string]*doorState
 	// read are how many messages of the inbox were looked at, and heard what they were, by execution.
 	read  int
 	heard map[string]map[string]int
@@ -36,11 +37,12 @@ type stage struct {
 // newStage brings it up. No worker runs yet.
 func newStage(t *testing.T) *stage {
 	t.Helper()
-	s := &stage{cells: map[string]*stageCell{}, polled: map[string]int{}, heard: map[string]map[string]int{}, people: map[string]*signature.Signer{}}
+	s := &stage{cells: map[string]*stageCell{}, polled: map[string]int{}, doors: map[string]*doorState{}, heard: map[string]map[string]int{}, people: map[string]*signature.Signer{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /moment", s.moment)
 	mux.HandleFunc("/ready", s.ready)
 	mux.HandleFunc("/call/", s.call)
+	mux.HandleFunc("POST /door", s.door)
 	s.server = httptest.NewServer(mux)
 	t.Cleanup(func() {
 		s.server.CloseClientConnections()
@@ -65,12 +67,18 @@ func (s *stage) configure(text string) string {
 	for i := 0; i < stageTargets; i += 2 {
 		fmt.Fprintf(&targets, "  %s: {postgres: {site: us-east-1, url: {file: keys/stage.url}}}\n", stageTarget(i))
 	}
+	var doors strings.Builder
+	for i := range stageDoors {
+		site := []string{"us-east-1", "us-west-2"}[i%2]
+		fmt.Fprintf(&doors, "  %s: {site: %s, database: %[1]s, webhook: {url: {file: keys/door.url}, secrets: [{file: keys/webhook.secret}]}}\n", stageDoor(i), site)
+	}
 	return text + fmt.Sprintf(`endpoints:
   stage: {url: {file: keys/stage.url}, timeout: 20s}
 programs:
   note: {path: %s}
 targets:
-%s`, stageProgram, targets.String())
+%sdoors:
+%s`, stageProgram, targets.String(), doors.String())
 }
 
 // stageProgram is where the program is; its path has to be known before the stack's directory is.
@@ -79,8 +87,10 @@ var stageProgram = filepath.Join(os.TempDir(), fmt.Sprintf("lifeboat-stage-%d", 
 func (s *stage) writeProgram() {
 	s.t.Helper()
 	s.notes = filepath.Join(s.stack.Dir, "notes")
-	if err := os.WriteFile(filepath.Join(s.stack.Dir, "keys", "stage.url"), []byte(s.server.URL), 0o600); err != nil {
-		s.t.Fatal(err)
+	for name, url := range map[string]string{"stage.url": s.server.URL, "door.url": s.server.URL + "/door"} {
+		if err := os.WriteFile(filepath.Join(s.stack.Dir, "keys", name), []byte(url), 0o600); err != nil {
+			s.t.Fatal(err)
+		}
 	}
 	if err := os.WriteFile(stageProgram, fmt.Appendf(nil, "#!/bin/sh\necho \"$1 $2\" >>%s\n", s.notes), 0o700); err != nil {
 		s.t.Fatal(err)

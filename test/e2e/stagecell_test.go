@@ -85,7 +85,8 @@ func (s *stage) begin(t *testing.T, c *stageCell) {
 	target := stageTarget(c.number)
 	brief := plan.Brief{
 		Format: 1, Runbook: "every-step", RunbookDigest: runbooks.Digest(text), Application: "medlink", Mode: plan.ModeLive, Target: target,
-		Approach: plan.Graceful, Until: started.Add(3 * time.Hour), Inputs: map[string]any{"target": target, "data": c.row.data},
+		Approach: plan.Graceful, Until: started.Add(3 * time.Hour), Inputs: map[string]any{"target": target, "data": c.row.data, "door": stageDoor(c.number)},
+		Nested: map[string]string{"every-inside": runbooks.Digest([]byte(everyInside))},
 	}
 	told, err := json.Marshal(brief)
 	if err != nil {
@@ -94,7 +95,7 @@ func (s *stage) begin(t *testing.T, c *stageCell) {
 	c.brief = runbooks.Digest(told)
 	c.run, err = s.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
 		ID: c.id, TaskQueue: workflows.Queue, TypedSearchAttributes: workflows.Attributes(workflows.KindRunbook, target), WorkflowTaskTimeout: stageTask,
-	}, workflows.RunbookName, workflows.RunbookInput{Docket: s.docket(t, c.id, text, brief)})
+	}, workflows.RunbookName, workflows.RunbookInput{Docket: s.packed(t, c.id, plan.Docket{Runbook: everyStep, Nested: []plan.NestedText{{Text: everyInside}}}, brief)})
 	if err != nil {
 		t.Fatal(err)
 	}

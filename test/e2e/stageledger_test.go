@@ -24,6 +24,8 @@ type ledger struct {
 	// effects count what happened outside: "http scale", "http scale/undo", "program once", "notice page/call/1".
 	effects map[string]int
 	backups int
+	// door is the state of the execution's door, "" when it was never asked.
+	door string
 	// branches are those that a restore made and that are there.
 	branches []string
 }
@@ -66,6 +68,12 @@ func (s *stage) ledgerOf(t *testing.T, c *stageCell) (ledger, error) {
 	for id, n := range s.notices(c.id) {
 		l.effects["notice "+id] = n
 	}
+	s.mu.Lock()
+	if d := s.doors[stageDoor(c.number)]; d != nil {
+		l.door = d.state
+		delete(s.doors, stageDoor(c.number)) // the next execution finds it as if it were new
+	}
+	s.mu.Unlock()
 	l.backups, err = s.backupsOf(t, c)
 	if err != nil {
 		return l, err

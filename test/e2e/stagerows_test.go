@@ -93,7 +93,13 @@ func stageRows() []stageRow {
 	// Its time passes in Temporal; what can be disturbed is the journal's entry before and after it.
 	add(false, "nap", written("stepStarted nap", "before"), written("stepStarted nap", "after"))
 	activity(false, "ready", "CallHTTP")
+	activity(false, "inside.mark", "CallHTTP")
+	activity(false, "inside.say", "SendNotice")
+	activity(false, "hold", "HoldDoor")
+	activity(false, "move", "MoveDoor")
+	activity(false, "close", "CloseDoor")
 	add(false, "look", own("PrepareGate", "look", "before"), own("JudgeCommand", "look", "after", string(plan.CommandConfirm)))
+	activity(false, "open", "OpenDoor")
 	activity(false, "observe", "CallHTTP")
 	rows = append(rows,
 		stageRow{step: "(end)", boundary: "before", at: written("ended ", "before")},
@@ -105,6 +111,10 @@ func stageRows() []stageRow {
 			stageRow{step: step, boundary: "between", at: written("undoCompleted "+step, "after"), undo: true})
 	}
 	undo("look", "CallHTTP")
+	undo("close", "HoldDoor")
+	undo("move", "MoveDoor")
+	undo("hold", "OpenDoor")
+	undo("inside.mark", "CallHTTP")
 	undo("once", "RunProgram")
 	undo("freeze", "RunProgram")
 	undo("scale", "CallHTTP")
