@@ -127,7 +127,7 @@ steps:
       every: 1s
       http: {endpoint: stage, path: "/ready?execution=${execution.id}", expect: {json: {/ready: true}}}
 
-  - {id: inside, type: runbook, title: Another runbook, with: {name: every-inside}}
+  - {id: inside, type: runbook, title: Another runbook, with: {name: every-inside, inputs: {target: "${execution.target}"}}}
 
   - id: hold
     type: hold-door
@@ -175,7 +175,7 @@ scenario: maintenance
 description: For tests.
 target: ${inputs.target}
 inputs:
-  target: {type: string, title: what is acted upon, default: "-"}
+  target: {type: string, title: what is acted upon, required: true}
 limits: {duration: 4h}
 steps:
   - id: mark
@@ -213,7 +213,7 @@ var everyStepParsed = func() *runbooks.Runbook {
 func TestEveryTypeIsOnStage(t *testing.T) {
 	r, rows := everyStepParsed, stageRows()
 	for _, kind := range runbooks.Types() {
-		if kind.Workflow == "Runbook" {
+		if kind.Name == "runbook" {
 			continue // the steps inside have taken its place
 		}
 		var steps []string

@@ -25,7 +25,7 @@ const stageVariable = "LIFEBOAT_TEST_STAGE"
 
 // How soon the workers of a stage are found dead. Production waits for half a minute; nothing else differs.
 const (
-	stageHeartbeat = 4 * time.Second
+	stageHeartbeat = 3 * time.Second
 	stageTask      = 5 * time.Second
 )
 
