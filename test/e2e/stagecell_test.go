@@ -141,7 +141,6 @@ func (c *stageCell) release() {
 
 func (c *stageCell) isArrived() bool  { return isClosed(c.arrived) }
 func (c *stageCell) isReleased() bool { return isClosed(c.released) }
-func (c *stageCell) isEnded() bool    { return isClosed(c.ended) }
 
 func isClosed(c <-chan struct{}) bool {
 	select {
