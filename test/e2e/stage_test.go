@@ -72,13 +72,18 @@ func (s *stage) configure(text string) string {
 		site := []string{"us-east-1", "us-west-2"}[i%2]
 		fmt.Fprintf(&doors, "  %s: {site: %s, database: %[1]s, webhook: {url: {file: keys/door.url}, secrets: [{file: keys/webhook.secret}]}}\n", stageDoor(i), site)
 	}
-	return text + fmt.Sprintf(`endpoints:
-  stage: {url: {file: keys/stage.url}, timeout: 20s}
-programs:
-  note: {path: %s}
-targets:
-%sdoors:
-%s`, stageProgram, targets.String(), doors.String())
+	text = section(text, "endpoints", "  stage: {url: {file: keys/stage.url}, timeout: 20s}\n")
+	text = section(text, "programs", "  note: {path: "+stageProgram+"}\n")
+	return section(section(text, "targets", targets.String()), "doors", doors.String())
+}
+
+// section adds lines to a section of a configuration, which may be there already.
+func section(text, name, lines string) string {
+	head := "\n" + name + ":\n"
+	if !strings.Contains(text, head) {
+		return text + head + lines
+	}
+	return strings.Replace(text, head, head+lines, 1)
 }
 
 // stageProgram is where the program is; its path has to be known before the stack's directory is.
