@@ -121,6 +121,9 @@ func (d *death) wrap(engine *assemble.Engine) {
 	}
 	for _, c := range engine.Crew.Components {
 		c.Vault.Store = &dyingStore{Store: c.Vault.Store, death: d}
+		for i := range c.Replicas {
+			c.Replicas[i].Store = &dyingStore{Store: c.Replicas[i].Store, death: d}
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -95,10 +96,22 @@ type rig struct {
 	worker *proc.Process
 }
 
-// newRig brings everything up; edit changes the configuration that the stack wrote.
+// newRig brings everything up; edit changes the configuration that the stack wrote. It has no replicas: copies that
+// begin by themselves would use up the moments at which workers die.
 func newRig(t *testing.T, bytes int64, edit func(string) string) *rig {
 	t.Helper()
-	r := newWorld(t, bytes, edit)
+	return newWorld(t, bytes, edit).up(t)
+}
+
+// newReplicatedRig is a rig as the stack is: the second site's vault has copies of all that is in the first one's.
+func newReplicatedRig(t *testing.T, bytes int64, edit func(string) string) *rig {
+	t.Helper()
+	return worldAsItIs(t, bytes, edit).up(t)
+}
+
+// up starts Temporal and a worker.
+func (r *rig) up(t *testing.T) *rig {
+	t.Helper()
 	server, err := embedded.Start(t.Context(), embedded.Options{
 		Address: r.stack.Temporal, StateFile: filepath.Join(r.stack.Dir, "temporal.db"), UIAddress: "-", Namespace: "lifeboat", SearchAttributes: workflows.SearchAttributes(),
 	})
@@ -111,8 +124,22 @@ func newRig(t *testing.T, bytes int64, edit func(string) string) *rig {
 	return r
 }
 
-// newWorld brings up everything but Temporal and the worker.
+var copies = regexp.MustCompile(`(?m)^  copies: .*\n`)
+
+// newWorld brings up everything but Temporal and the worker, without replicas.
 func newWorld(t *testing.T, bytes int64, edit func(string) string) *rig {
+	t.Helper()
+	return worldAsItIs(t, bytes, func(text string) string {
+		text = strings.Replace(text, "    replicas: [us-west-2]\n", "", 1)
+		text = copies.ReplaceAllString(text, "")
+		if edit != nil {
+			text = edit(text)
+		}
+		return text
+	})
+}
+
+func worldAsItIs(t *testing.T, bytes int64, edit func(string) string) *rig {
 	t.Helper()
 	// Not below t.TempDir, whose parents PostgreSQL's user cannot pass.
 	dir, err := os.MkdirTemp("", "lifeboat-e2e-")

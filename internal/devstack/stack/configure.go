@@ -160,19 +160,23 @@ func (s *Stack) signOrder() error {
 	return nil
 }
 
-// readOrder is the order that is there, or a new one.
+// readOrder is the order that is there, or a new one, also where the old one is from before there were replicas.
 func readOrder(path string, now time.Time) (*roster.Signed, error) {
 	data, err := os.ReadFile(path)
-	if err == nil {
+	if err == nil && bytes.Contains(data, []byte(plan.CopyToVault)) {
 		return roster.ParseSigned(data)
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read order: %w", err)
+	}
+	var vaults []string
+	for _, site := range layout {
+		vaults = append(vaults, site.name)
 	}
 	return roster.NewSigned(plan.Order{
 		Format: 1, Kind: "standing", Application: "medlink", Actions: plan.StandingActions,
 		// Names that the stack does not have yet, but that its visitors add.
-		Components: []string{"database", "reporting"}, Targets: []string{"spare"}, Issued: now, Expires: now.AddDate(1, 0, 0),
+		Components: []string{"database", "reporting"}, Targets: []string{"spare"}, Vaults: vaults, Issued: now, Expires: now.AddDate(1, 0, 0),
 	})
 }
 
