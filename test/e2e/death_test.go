@@ -25,7 +25,8 @@ import (
 
 // deathVariable tells a worker when to die: "after activity CopyChunks", "before create \.work$", or with a
 // number behind it, at which occurrence. The third word is a regular expression for the activity's name, or
-// for the key of an object that is created, opened or whose lock is extended.
+// for the key of an object that is created, opened or whose lock is extended; in a replica the vault's name and a colon
+// stand before it.
 const deathVariable = "LIFEBOAT_TEST_DEATH"
 
 // death is the moment at which a worker ends as if by kill -9: no deferred call runs, no answer is sent.
@@ -122,7 +123,8 @@ func (d *death) wrap(engine *assemble.Engine) {
 	for _, c := range engine.Crew.Components {
 		c.Vault.Store = &dyingStore{Store: c.Vault.Store, death: d}
 		for i := range c.Replicas {
-			c.Replicas[i].Store = &dyingStore{Store: c.Replicas[i].Store, death: d}
+			v := &c.Replicas[i]
+			v.Store = &dyingStore{Store: v.Store, death: d, name: v.Name + ":"}
 		}
 	}
 }
@@ -130,30 +132,32 @@ func (d *death) wrap(engine *assemble.Engine) {
 type dyingStore struct {
 	store.Store
 	death *death
+	// name stands before the keys of a replica, so that moments can be told apart.
+	name string
 }
 
 func (s *dyingStore) Create(ctx context.Context, key string, body []byte, opt store.CreateOptions) (store.Object, error) {
-	s.death.comes("before", "create", key)
+	s.death.comes("before", "create", s.name+key)
 	o, err := s.Store.Create(ctx, key, body, opt)
-	s.death.comes("after", "create", key)
+	s.death.comes("after", "create", s.name+key)
 	return o, err
 }
 
 func (s *dyingStore) Open(ctx context.Context, key, version string) (io.ReadCloser, store.Object, error) {
-	s.death.comes("before", "open", key)
+	s.death.comes("before", "open", s.name+key)
 	r, o, err := s.Store.Open(ctx, key, version)
-	s.death.comes("after", "open", key)
+	s.death.comes("after", "open", s.name+key)
 	return r, o, err
 }
 
 func (s *dyingStore) Extend(ctx context.Context, key, version string, until time.Time) error {
-	s.death.comes("before", "extend", key)
+	s.death.comes("before", "extend", s.name+key)
 	err := s.Store.Extend(ctx, key, version, until)
-	s.death.comes("after", "extend", key)
+	s.death.comes("after", "extend", s.name+key)
 	return err
 }
 
 func (s *dyingStore) Versions(ctx context.Context, prefix string) iter.Seq2[store.Object, error] {
-	s.death.comes("before", "list", prefix)
+	s.death.comes("before", "list", s.name+prefix)
 	return s.Store.Versions(ctx, prefix)
 }

@@ -176,7 +176,7 @@ func readOrder(path string, now time.Time) (*roster.Signed, error) {
 	return roster.NewSigned(plan.Order{
 		Format: 1, Kind: "standing", Application: "medlink", Actions: plan.StandingActions,
 		// Names that the stack does not have yet, but that its visitors add.
-		Components: []string{"database", "reporting"}, Targets: []string{"spare"}, Vaults: vaults, Issued: now, Expires: now.AddDate(1, 0, 0),
+		Components: []string{"database", "reporting"}, Targets: []string{"spare"}, Vaults: append(vaults, "archive"), Issued: now, Expires: now.AddDate(1, 0, 0),
 	})
 }
 
