@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sort"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -50,6 +51,9 @@ func (a *Alerts) PingDeadman(ctx context.Context) error {
 	return nil
 }
 
+// vaultPatience bounds a look into one vault: when a region is gone, people have to hear of it, and of the others.
+const vaultPatience = 20 * time.Second
+
 // EvaluateProtection looks into the vaults and says how well each component is protected. It changes
 // nothing and needs no key that opens backups. A vault that cannot be read makes its components unknown.
 func (a *Alerts) EvaluateProtection(ctx context.Context) (Protection, error) {
@@ -60,9 +64,12 @@ func (a *Alerts) EvaluateProtection(ctx context.Context) (Protection, error) {
 		names = append(names, name)
 	}
 	sort.Strings(names)
-	for _, name := range names {
-		result.Components = append(result.Components, a.evaluate(ctx, a.Crew.Components[name], now))
+	result.Components = make([]ComponentProtection, len(names))
+	var group sync.WaitGroup
+	for i, name := range names {
+		group.Go(func() { result.Components[i] = a.evaluate(ctx, a.Crew.Components[name], now) })
 	}
+	group.Wait()
 	return result, ctx.Err()
 }
 
@@ -71,8 +78,22 @@ func (a *Alerts) evaluate(ctx context.Context, c *Component, now time.Time) Comp
 	if a.LateAfter > 0 {
 		limit = a.LateAfter
 	}
-	p := a.own(ctx, c, limit, now)
-	a.replicas(ctx, c, &p, limit, now)
+	var p ComponentProtection
+	replicas := make([]ReplicaProtection, len(c.Replicas))
+	var group sync.WaitGroup
+	look := func(at func(context.Context)) {
+		group.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, vaultPatience)
+			defer cancel()
+			at(ctx)
+		})
+	}
+	look(func(ctx context.Context) { p = a.own(ctx, c, limit, now) })
+	for i, v := range c.Replicas {
+		look(func(ctx context.Context) { replicas[i] = a.replica(ctx, c, v, limit, now) })
+	}
+	group.Wait()
+	p.with(replicas)
 	return p
 }
 

@@ -14,7 +14,7 @@ const gapsLookedAt = 50
 // replica says how far a replica is behind. The newest restore point that is whole there has to be as young as that
 // of the component's own vault has to be: it is what is left when that one is lost. Unless the
 // component's own vault could be read, nobody knows what is missing.
-func (a *Alerts) replica(ctx context.Context, c *Component, v Vault, known bool, limit time.Duration, now time.Time) ReplicaProtection {
+func (a *Alerts) replica(ctx context.Context, c *Component, v Vault, limit time.Duration, now time.Time) ReplicaProtection {
 	p := ReplicaProtection{Vault: v.Name, Site: v.Site}
 	there := *c
 	there.Vault = v
@@ -26,9 +26,7 @@ func (a *Alerts) replica(ctx context.Context, c *Component, v Vault, known bool,
 	if newest != nil {
 		p.Backup, p.Point = newest.Envelope.Backup, newest.Envelope.Point.Time
 	}
-	if known {
-		p.Missing, p.OldestMissing = a.gaps(ctx, c, &there, now)
-	}
+	p.Missing, p.OldestMissing = a.gaps(ctx, c, &there, now)
 	catchUp := "Look at the last executions, or start it: lifeboat replicate " + c.Name
 	switch {
 	case newest == nil:
@@ -63,6 +61,8 @@ func (a *Alerts) newestWhole(ctx context.Context, c *Component) (*Backup, error)
 
 // gaps counts which of the newest backups are not in a replica; nil when that cannot be found out.
 func (a *Alerts) gaps(ctx context.Context, from, to *Component, now time.Time) (missing *int, oldest time.Time) {
+	ctx, cancel := context.WithTimeout(ctx, vaultPatience/2)
+	defer cancel()
 	ids, err := a.Finder.ids(ctx, from)
 	if err != nil {
 		return nil, oldest
@@ -87,13 +87,11 @@ func (a *Alerts) gaps(ctx context.Context, from, to *Component, now time.Time) (
 	return &n, oldest
 }
 
-// replicas looks at all replicas of a component. Its state is the component's own unless that is ok and one of them
-// is not.
-func (a *Alerts) replicas(ctx context.Context, c *Component, p *ComponentProtection, limit time.Duration, now time.Time) {
+// with adds the replicas of a component. Its state is the component's own unless that is ok and one of them is not.
+func (p *ComponentProtection) with(replicas []ReplicaProtection) {
+	p.Replicas = replicas
 	var late error
-	for _, v := range c.Replicas {
-		r := a.replica(ctx, c, v, p.State != "unknown", limit, now)
-		p.Replicas = append(p.Replicas, r)
+	for _, r := range replicas {
 		if r.State != "ok" {
 			late = errors.Join(late, errors.New(r.Detail))
 		}

@@ -24,7 +24,6 @@ func TestReplicas(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(google.Stop)
-	google.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: "archive", VersioningEnabled: true})
 	r := newReplicatedRig(t, 8<<20, func(config string) string {
 		config = strings.Replace(config, "components:\n", "  archive: {gcs: {bucket: archive, endpoint: \""+google.URL()+"\"}, lock: {mode: governance, retain: 30d}}\ncomponents:\n", 1)
 		config = strings.Replace(config, "replicas: [us-west-2]", "replicas: [us-west-2, archive]", 1)
@@ -32,6 +31,8 @@ func TestReplicas(t *testing.T) {
 	})
 
 	first := r.copiedDespiteDeaths(t)
+	google.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: "archive", VersioningEnabled: true})
+	r.caughtUp(t, first)
 	if _, err := r.verify(first.Backup); err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +47,7 @@ func TestReplicas(t *testing.T) {
 	t.Run("a backup that is not there", func(t *testing.T) {
 		err := r.end(r.begin(workflows.ReplicateID("database", "us-west-2", "20200101T000000Z-aaaaaa"), workflows.ReplicateName, workflows.KindReplicate,
 			workflows.ReplicateInput{Component: "database", To: "us-west-2", Backup: "20200101T000000Z-aaaaaa"}), nil)
-		if err == nil || !strings.Contains(err.Error(), activities.TypeNotFound) || r.told("replica.failed") != 1 {
+		if err == nil || !strings.Contains(err.Error(), activities.TypeNotFound) || r.told("replica.failed") != 2 {
 			t.Errorf("ended with %v, told %d times", err, r.told("replica.failed"))
 		}
 	})
@@ -59,7 +60,8 @@ func TestReplicas(t *testing.T) {
 	}
 }
 
-// copiedDespiteDeaths makes a backup whose copying is killed in the middle of the objects, and before its manifest.
+// copiedDespiteDeaths makes a backup whose copying to one replica is killed in the middle of the objects, and before
+// its manifest. The other replica has no bucket yet, which fails its own execution and nothing else.
 func (r *rig) copiedDespiteDeaths(t *testing.T) (made workflows.BackupResult) {
 	r.worker.Kill()
 	r.startMortal("after create us-west-2:.*/data/ 6")
@@ -79,15 +81,35 @@ func (r *rig) copiedDespiteDeaths(t *testing.T) (made workflows.BackupResult) {
 		t.Fatal(err)
 	}
 	for _, id := range made.Replications {
+		if strings.Contains(id, "archive") {
+			if err := r.end(r.client.GetWorkflow(t.Context(), id, ""), nil); err == nil || !strings.Contains(err.Error(), activities.TypeStoreDenied) || r.told("replica.failed") != 1 {
+				t.Errorf("without a bucket the copy ended with %v, told %d times", err, r.told("replica.failed"))
+			}
+			continue
+		}
 		result := r.awaitReplica(t, id)
 		if result.Objects == 0 || result.Copied+result.Present != result.Objects || result.Point != made.Point.Time {
 			t.Errorf("%s: %+v", id, result)
 		}
 		// Objects are asked for by the survivor's attempt: what the dead one wrote was there.
-		if result.Vault == "us-west-2" && result.Present < 6 {
+		if result.Present < 6 {
 			t.Errorf("%d of %d objects were there after the death", result.Present, result.Objects)
 		}
 		t.Logf("%s: %d objects, %d by the last attempt, %d were there", id, result.Objects, result.Copied, result.Present)
+	}
+	return made
+}
+
+// caughtUp runs the schedule's catch-up after a replica was away, and looks at everything that is in the replicas.
+func (r *rig) caughtUp(t *testing.T, made workflows.BackupResult) {
+	p, err := r.engine.Protection(t.Context())
+	if err != nil || p.Components[0].Replicas[0].State != "ok" || p.Components[0].Replicas[1].State != "none" || *p.Components[0].Replicas[1].Missing != 1 {
+		t.Errorf("before the catch-up: %+v, %v", p, err)
+	}
+	var result workflows.ReplicateResult
+	err = r.end(r.begin("replicate/database/after the outage", workflows.ReplicateName, workflows.KindReplicate, workflows.ReplicateInput{Component: "database"}), &result)
+	if err != nil || len(result.Vaults) != 2 || result.Vaults[0].Count != 0 || result.Vaults[1].Count != 1 || result.Vaults[1].Copied != result.Vaults[1].Objects || result.Vaults[1].Missing != 0 {
+		t.Fatalf("caught up %+v: %v", result, err)
 	}
 	// No object was written twice, and each lock is the replica's own.
 	for vault, retain := range map[string]time.Duration{"us-west-2": 2557 * 24 * time.Hour, "archive": 30 * 24 * time.Hour} {
@@ -106,7 +128,6 @@ func (r *rig) copiedDespiteDeaths(t *testing.T) (made workflows.BackupResult) {
 			}
 		}
 	}
-	return made
 }
 
 // in is the component in one of its vaults.
