@@ -15,9 +15,10 @@ import (
 
 // demoResult is what the demo did and measured.
 type demoResult struct {
-	Backup  workflows.BackupResult  `json:"backup"`
-	Verify  workflows.VerifyResult  `json:"verify"`
-	Restore workflows.RestoreResult `json:"restore"`
+	Backup  workflows.BackupResult    `json:"backup"`
+	Replica workflows.ReplicateResult `json:"replica"`
+	Verify  workflows.VerifyResult    `json:"verify"`
+	Restore workflows.RestoreResult   `json:"restore"`
 	// RPO is the age of the newest verified restore point when the demo ended.
 	RPO time.Duration `json:"rpo"`
 }
@@ -26,9 +27,10 @@ func newDemo(a *app) *cobra.Command {
 	var opt devOptions
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Show the main job: back up, verify, restore elsewhere, compare",
+		Short: "Show the main job: back up, copy, verify, restore elsewhere, compare",
 		Long: `Brings up what "lifeboat dev" brings up, backs up the sample application's database while it is being
-written to, proves that the backup can be restored, restores it into the other site, and sums up. With KEEP=1 in
+written to, copies it to the other site's vault, proves that it can be restored, restores the copy into the other site,
+and sums up. With KEEP=1 in
 the environment everything stays up until Ctrl-C.`,
 		Example: "  lifeboat demo\n  KEEP=1 lifeboat demo --size 200MB",
 		Args:    cobra.NoArgs,
@@ -71,15 +73,21 @@ func (d *dev) demo(ctx context.Context, a *app) (result demoResult, err error) {
 		return result, err
 	}
 	id := result.Backup.Backup
-	err = step("2. Verify: restore into a scratch database, compare, ask, drop", workflows.VerifyID("database", id),
+	standby := d.world.Sites[1].Name
+	fmt.Fprintf(a.stdout, "\n2. Copy it to the vault of %s, sealed as it is\n", standby)
+	for _, copying := range result.Backup.Replications { // it began by itself
+		if err := follow(ctx, d.client, d.client.GetWorkflow(ctx, copying, ""), a.stdout, &result.Replica); err != nil {
+			return result, err
+		}
+	}
+	err = step("3. Verify: restore into a scratch database, compare, ask, drop", workflows.VerifyID("database", id),
 		workflows.VerifyName, workflows.KindVerify, workflows.VerifyInput{Component: "database", Backup: id}, &result.Verify)
 	if err != nil {
 		return result, err
 	}
-	standby := d.world.Sites[1].Name
-	err = step("3. Restore into a new branch at "+standby+", and compare", workflows.RestoreID("database", "branch:"+standby),
+	err = step("4. Restore the copy into a new branch at "+standby+", and compare", workflows.RestoreID("database", "branch:"+standby),
 		workflows.RestoreBackupName, workflows.KindRestore, workflows.RestoreInput{
-			Component: "database", Backup: id, Target: activities.Target{Kind: activities.BranchTarget, Site: standby},
+			Component: "database", Backup: id, Vault: standby, Target: activities.Target{Kind: activities.BranchTarget, Site: standby},
 		}, &result.Restore)
 	if err != nil {
 		return result, err
@@ -104,6 +112,7 @@ Summary
   backup     %s
   holds      %s rows of %d tables in %d chunks; %s of rows, %s stored, encrypted and locked until %s
   backed up  in %s, %s
+  copied     in %s: %d objects, %s, to vault %s
   verified   in %s: %d checks equal
   restored   in %s: %s rows into %s, branch %s, database %s
   RPO now    %s (the age of the newest verified restore point; the objective is 4h)
@@ -115,6 +124,7 @@ Where to look
 `,
 		r.Backup.Backup, countText(t.Rows), t.Tables, t.Chunks, bytesText(t.PlainBytes), bytesText(t.StoredBytes), r.Backup.LockedUntil.Format(time.DateOnly),
 		r.Backup.Took.Round(10*time.Millisecond), speed(t.PlainBytes, r.Backup.Took),
+		r.Replica.Took.Round(10*time.Millisecond), r.Replica.Objects, bytesText(r.Replica.Bytes), r.Replica.Vault,
 		r.Verify.Took.Round(10*time.Millisecond), len(r.Verify.Checks),
 		r.Restore.Took.Round(10*time.Millisecond), countText(r.Restore.Rows), r.Restore.Target.Site, r.Restore.Target.Branch, r.Restore.Target.Database,
 		r.RPO.Round(time.Second),

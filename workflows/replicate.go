@@ -142,23 +142,34 @@ func (r *replicate) all(ctx workflow.Context) error {
 	if len(r.settings.Replicas) == 0 {
 		return activities.InvalidInput("component %s has no vault to be copied to: set components.%s.replicas", r.in.Component, r.in.Component)
 	}
+	names := []string{}
+	for _, v := range r.settings.Replicas {
+		names = append(names, v.Vault)
+	}
+	r.progress = newProgress(r.in.Component, "to its replicas", names...)
 	futures := make([]workflow.ChildWorkflowFuture, len(r.settings.Replicas))
 	for i, v := range r.settings.Replicas {
+		r.progress.start(ctx, v.Vault)
 		in := r.in
 		in.To = v.Vault
 		child := workflow.WithChildOptions(ctx, replicaChild(in))
 		futures[i] = workflow.ExecuteChildWorkflow(child, Replicate, in)
 	}
 	var first error
-	for _, f := range futures {
+	for i, f := range futures {
 		var one ReplicateResult
 		err := f.Get(ctx, &one)
 		switch {
 		case temporal.IsWorkflowExecutionAlreadyStartedError(err):
-		case err != nil && first == nil:
-			first = err
-		case err == nil:
+			r.progress.skip(ctx, names[i], "another execution copies to it")
+		case err != nil:
+			r.progress.note(ctx, names[i], "failed")
+			if first == nil {
+				first = err
+			}
+		default:
 			r.result.Vaults = append(r.result.Vaults, one)
+			r.progress.done(ctx, names[i], "%d backups copied, %d objects, %d MB; %d are missing", one.Count, one.Copied, one.Bytes/1e6, max(0, one.Missing))
 		}
 	}
 	return first

@@ -15,7 +15,7 @@ import (
 // record writes every history of the rig, opened, into the directory that LIFEBOAT_RECORD names. Released
 // code records; the replay tests then hold later code against it:
 //
-//	LIFEBOAT_RECORD=$PWD/test/replay/testdata go test ./test/e2e -run 'Journey|RunbookRehearsal'
+//	LIFEBOAT_RECORD=$PWD/test/replay/testdata go test ./test/e2e -run 'Journey|Replicas|RunbookRehearsal'
 func (r *rig) record(t *testing.T) {
 	dir := os.Getenv("LIFEBOAT_RECORD")
 	if dir == "" {

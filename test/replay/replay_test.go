@@ -48,7 +48,7 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 		workflows.BackupName + " WorkflowExecutionCompleted", workflows.BackupName + " WorkflowExecutionFailed",
 		workflows.BackupName + " WorkflowExecutionCanceled", workflows.VerifyName + " WorkflowExecutionCompleted",
 		workflows.VerifyName + " WorkflowExecutionFailed", workflows.RestoreBackupName + " WorkflowExecutionCompleted",
-		workflows.RestoreBackupName + " WorkflowExecutionFailed", workflows.EvaluateName + " WorkflowExecutionCompleted",
+		workflows.RestoreBackupName + " WorkflowExecutionFailed", workflows.ReplicateName + " WorkflowExecutionCompleted", workflows.ReplicateName + " WorkflowExecutionFailed", workflows.EvaluateName + " WorkflowExecutionCompleted",
 		workflows.RunbookName + " WorkflowExecutionCompleted", workflows.RunbookName + " WorkflowExecutionFailed", workflows.HoldName + " WorkflowExecutionCompleted",
 	} {
 		if !kinds[kind] {
