@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -39,6 +41,9 @@ func ParseAllowedSigners(text []byte) (*Verifier, error) {
 			continue
 		}
 		e, err := parseEntry(trimmed)
+		if err == nil {
+			err = printable(trimmed)
+		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("allowed signers, line %d: %w", n, err))
 			continue
@@ -52,6 +57,17 @@ func ParseAllowedSigners(text []byte) (*Verifier, error) {
 		return nil, err
 	}
 	return v, nil
+}
+
+// printable refuses what OpenSSH reads differently, such as a zero byte, and what a person does not see.
+func printable(line string) error {
+	if !utf8.ValidString(line) {
+		return errors.New("it is not UTF-8")
+	}
+	if i := strings.IndexFunc(line, func(r rune) bool { return r != '\t' && unicode.IsControl(r) }); i >= 0 {
+		return fmt.Errorf("there is a control character at byte %d", i+1)
+	}
+	return nil
 }
 
 func parseEntry(line string) (entry, error) {
