@@ -85,6 +85,9 @@ func parseEntry(line string) (entry, error) {
 	if strings.ContainsAny(principals, `"=\`) {
 		return entry{}, errors.New("a line begins with a principal, then come options")
 	}
+	if slices.Contains(strings.Split(principals, ","), "") {
+		return entry{}, errors.New("a principal is empty")
+	}
 	// What follows the principals has the form of an authorized_keys line.
 	key, _, options, _, err := ssh.ParseAuthorizedKey([]byte(rest))
 	if err != nil {
