@@ -38,6 +38,8 @@ steps:
   - {id: move, type: move-door, title: Move, with: {door: claims, to: {component: database}}, undo: {type: move-door, with: {door: claims, to: {target: spare}}}}
   - {id: shut, type: close-door, title: Close, with: {door: claims}, undo: {type: hold-door, with: {door: claims}}}
   - {id: open, type: open-door, title: Open, with: {door: claims}}
+  - {id: back, type: branch, title: Back, with: {component: database, purpose: back}, undo: {type: drop-branch, with: {component: database, purpose: back}}}
+  - {id: gone, type: drop-branch, title: Gone, with: {component: database, purpose: back}}
   - {id: get, type: http, title: Get, with: {endpoint: page, path: /state}}
   - {id: ask, type: sql, title: Ask, with: {on: {component: database}, query: SELECT count(*) FROM public.claims, expect: {at_least: 1}}}
   - {id: ready, type: evaluate, title: Ready, with: {within: 4h}}
@@ -66,7 +68,8 @@ var ways = []struct {
 	gated          bool
 }{
 	{"RunProgram", "run", true}, {"CallHTTP", "post", true},
-	{"HoldDoor", "hold", true}, {"MoveDoor", "move", true}, {"CloseDoor", "shut", true}, {"OpenDoor", "open", true}, {"CallHTTP", "get", false},
+	{"HoldDoor", "hold", true}, {"MoveDoor", "move", true}, {"CloseDoor", "shut", true}, {"OpenDoor", "open", true},
+	{"MakeBranch", "back", true}, {"DropBranch", "gone", true}, {"CallHTTP", "get", false},
 	{"CheckSQL", "ask", false}, {"CheckReadiness", "ready", false}, {"SendNotice", "tell", false},
 }
 
@@ -145,6 +148,17 @@ func (l *lured) Address(ctx context.Context, branch string) (secret.String, erro
 	return l.tripwire.Address(ctx, branch)
 }
 
+func (l *lured) History(context.Context) (time.Duration, error) { l.heist.looked++; return 0, errTouched }
+func (l *lured) MakeBranch(context.Context, activities.BranchRequest) (activities.Branched, error) {
+	l.heist.touched++
+	return activities.Branched{}, errTouched
+}
+func (l *lured) BranchAddress(context.Context, string) (secret.String, error) {
+	l.heist.touched++
+	return secret.String{}, errTouched
+}
+func (l *lured) DropBranch(context.Context, string) error { l.heist.touched++; return errTouched }
+
 // input is what a step's activity gets when everything is in order.
 func (h *heist) input(t *testing.T, step string) activities.StepInput {
 	t.Helper()
@@ -218,8 +232,8 @@ func (h *heist) lies(t *testing.T) map[string]func(in *activities.StepInput) {
 		"a step that is not there":   func(in *activities.StepInput) { in.Guard.Step = "destroy" },
 		"the gate as the step":       func(in *activities.StepInput) { in.Guard.Step = "gate" },
 		"another parameter": func(in *activities.StepInput) {
-			name := map[string]string{"run": "args", "post": "path", "get": "path", "ask": "query", "hold": "door", "move": "door", "shut": "door", "open": "door", "ready": "within", "tell": "message"}[in.Guard.Step]
-			in.With[name] = map[string]any{"args": []any{99.0}, "path": "/everything", "query": "SELECT 1", "within": "9h", "message": "all is well", "door": "back"}[name]
+			name := map[string]string{"run": "args", "post": "path", "get": "path", "ask": "query", "hold": "door", "move": "door", "shut": "door", "open": "door", "back": "purpose", "gone": "purpose", "ready": "within", "tell": "message"}[in.Guard.Step]
+			in.With[name] = map[string]any{"args": []any{99.0}, "path": "/everything", "query": "SELECT 1", "within": "9h", "message": "all is well", "door": "back", "purpose": "production"}[name]
 		},
 		"a parameter that nobody knows": func(in *activities.StepInput) { in.With["force"] = true },
 		"a parameter less":              func(in *activities.StepInput) { in.With = map[string]any{} },

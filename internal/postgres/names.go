@@ -17,12 +17,14 @@ func ident(name string) string { return pgx.Identifier{name}.Sanitize() }
 func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
 // columns is a quoted list.
-func columns(names []string) string {
-	quoted := make([]string, len(names))
+func columns(names []string) string { return strings.Join(idents(names), ", ") }
+
+func idents(names []string) []string {
+	out := make([]string, len(names))
 	for i, name := range names {
-		quoted[i] = ident(name)
+		out[i] = ident(name)
 	}
-	return strings.Join(quoted, ", ")
+	return out
 }
 
 func tableName(t manifest.Table) string { return relation(t.Schema, t.Name) }
