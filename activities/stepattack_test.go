@@ -148,7 +148,10 @@ func (l *lured) Address(ctx context.Context, branch string) (secret.String, erro
 	return l.tripwire.Address(ctx, branch)
 }
 
-func (l *lured) History(context.Context) (time.Duration, error) { l.heist.looked++; return 0, errTouched }
+func (l *lured) History(context.Context) (time.Duration, error) {
+	l.heist.looked++
+	return 0, errTouched
+}
 func (l *lured) MakeBranch(context.Context, activities.BranchRequest) (activities.Branched, error) {
 	l.heist.touched++
 	return activities.Branched{}, errTouched

@@ -17,11 +17,6 @@ const (
 // branches of its own execution.
 var purposeParam = Param{Name: "purpose", Kind: KindName, Required: true, Literal: true, Doc: "what it is for: the branch is named lifeboat/EXECUTION/PURPOSE"}
 
-// whichDatabase says of a parameter which database it means, as the queries' on does.
-func whichDatabase(name, doc string) Param {
-	return Param{Name: name, Kind: KindObject, Required: true, Doc: doc, OneOf: sqlParams[0].OneOf, Fields: sqlParams[0].Fields}
-}
-
 // branchTypes are the steps that go back to a minute without touching what is there.
 var branchTypes = []Type{
 	{

@@ -127,8 +127,17 @@ func stageRows() []stageRow {
 	add(true, "bring", child("OpenTarget", "bring", "before"), child("FinishTarget", "bring", "after"))
 	rows = append(rows, stageRow{step: "bring", boundary: "opened", at: child("OpenTarget", "bring", "after"), data: true})
 	activity(true, "tables", "CheckSQL")
+	activity(true, "past", "MakeBranch")
+	activity(true, "gone", "DropBranch")
 	rows = append(rows, stageRow{step: "bring", boundary: "before", at: written("undoStarted bring", "before"), data: true, undo: true},
 		stageRow{step: "bring", boundary: "after", at: own("JudgeCommand", "bring", "after", string(plan.CommandConfirm)), data: true, undo: true},
 		stageRow{step: "bring", boundary: "between", at: written("undoCompleted bring", "after"), data: true, undo: true})
+	for _, row := range []stageRow{
+		{boundary: "before", at: own("DropBranch", "past", "before", "undo")}, {boundary: "after", at: own("DropBranch", "past", "after", "undo")},
+		{boundary: "between", at: written("undoCompleted past", "after")},
+	} {
+		row.step, row.data, row.undo = "past", true, true
+		rows = append(rows, row)
+	}
 	return rows
 }

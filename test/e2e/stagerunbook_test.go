@@ -76,6 +76,13 @@ steps:
       query: SELECT count(*) FROM public.claims
       expect: {at_least: 1}
 
+  - id: past
+    type: branch
+    title: Keep the state of now
+    when: {equals: {"${inputs.data}": true}}
+    with: {component: database, purpose: past}
+    undo: {type: drop-branch, with: {component: database, purpose: past}}
+
   - id: ask
     type: sql
     title: Does the database answer?
@@ -160,6 +167,12 @@ steps:
     type: open-door
     title: Open the door, after which nothing is taken back
     with: {door: "${inputs.door}"}
+
+  - id: gone
+    type: drop-branch
+    title: Remove what was kept
+    when: {equals: {"${inputs.data}": true}}
+    with: {component: database, purpose: past}
 
   - id: observe
     type: http
