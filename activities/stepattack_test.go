@@ -42,6 +42,7 @@ steps:
   - {id: gone, type: drop-branch, title: Gone, with: {component: database, purpose: back}}
   - {id: get, type: http, title: Get, with: {endpoint: page, path: /state}}
   - {id: ask, type: sql, title: Ask, with: {on: {component: database}, query: SELECT count(*) FROM public.claims, expect: {at_least: 1}}}
+  - {id: lost, type: lost-window, title: Lost, with: {keep: {component: database}, lose: {component: database}, tables: [public.claims]}}
   - {id: ready, type: evaluate, title: Ready, with: {within: 4h}}
   - {id: tell, type: notify, title: Tell, with: {message: "scaled to ${inputs.size}"}}
 `
@@ -70,7 +71,7 @@ var ways = []struct {
 	{"RunProgram", "run", true}, {"CallHTTP", "post", true},
 	{"HoldDoor", "hold", true}, {"MoveDoor", "move", true}, {"CloseDoor", "shut", true}, {"OpenDoor", "open", true},
 	{"MakeBranch", "back", true}, {"DropBranch", "gone", true}, {"CallHTTP", "get", false},
-	{"CheckSQL", "ask", false}, {"CheckReadiness", "ready", false}, {"SendNotice", "tell", false},
+	{"CheckSQL", "ask", false}, {"MeasureLostWindow", "lost", false}, {"CheckReadiness", "ready", false}, {"SendNotice", "tell", false},
 }
 
 func (h *heist) Call(context.Context, activities.Request) (activities.Response, error) {
@@ -235,8 +236,8 @@ func (h *heist) lies(t *testing.T) map[string]func(in *activities.StepInput) {
 		"a step that is not there":   func(in *activities.StepInput) { in.Guard.Step = "destroy" },
 		"the gate as the step":       func(in *activities.StepInput) { in.Guard.Step = "gate" },
 		"another parameter": func(in *activities.StepInput) {
-			name := map[string]string{"run": "args", "post": "path", "get": "path", "ask": "query", "hold": "door", "move": "door", "shut": "door", "open": "door", "back": "purpose", "gone": "purpose", "ready": "within", "tell": "message"}[in.Guard.Step]
-			in.With[name] = map[string]any{"args": []any{99.0}, "path": "/everything", "query": "SELECT 1", "within": "9h", "message": "all is well", "door": "back", "purpose": "production"}[name]
+			name := map[string]string{"run": "args", "post": "path", "get": "path", "ask": "query", "hold": "door", "move": "door", "shut": "door", "open": "door", "back": "purpose", "gone": "purpose", "lost": "tables", "ready": "within", "tell": "message"}[in.Guard.Step]
+			in.With[name] = map[string]any{"args": []any{99.0}, "path": "/everything", "query": "SELECT 1", "within": "9h", "message": "all is well", "door": "back", "purpose": "production", "tables": []any{"public.patients"}}[name]
 		},
 		"a parameter that nobody knows": func(in *activities.StepInput) { in.With["force"] = true },
 		"a parameter less":              func(in *activities.StepInput) { in.With = map[string]any{} },

@@ -35,6 +35,8 @@ type Type struct {
 	Probe bool
 	// UndoTypes are the types that can take it back.
 	UndoTypes []string
+	// Long says that one try may take as long as the step may: it reads data, and says that it is alive.
+	Long bool
 	// Timeout and Retry count where the text gives none.
 	Timeout time.Duration
 	Retry   Retry

@@ -17,6 +17,11 @@ const (
 // branches of its own execution.
 var purposeParam = Param{Name: "purpose", Kind: KindName, Required: true, Literal: true, Doc: "what it is for: the branch is named lifeboat/EXECUTION/PURPOSE"}
 
+// whichDatabase says of a parameter which database it means, as the queries' on does.
+func whichDatabase(name, doc string) Param {
+	return Param{Name: name, Kind: KindObject, Required: true, Doc: doc, OneOf: sqlParams[0].OneOf, Fields: sqlParams[0].Fields}
+}
+
 // branchTypes are the steps that go back to a minute without touching what is there.
 var branchTypes = []Type{
 	{
@@ -56,6 +61,35 @@ var branchTypes = []Type{
 		Params: []Param{componentParam(UseSource), purposeParam},
 		Outputs: []Output{
 			{"branch", KindString, "its name"},
+			{"took", KindDuration, "how long it took"},
+		},
+	},
+	{
+		Name: "lost-window", Title: "Lost window",
+		Doc: "Compares the state that is to be kept with the one that is to be given up, row by row and by primary key, and counts what would be lost: rows " +
+			"that only the later state has, rows that it has otherwise, and rows that were deleted there. It keeps no row. Both are read once in whole; " +
+			"let them be branches, so that production is spared and neither changes.",
+		ByHand: "Make both branches, and count in both: SELECT count(*), max(updated_at) of each table that matters. Write the numbers down before anything is given up.",
+		Effect: EffectNone, Activity: "MeasureLostWindow", Skippable: true, Timeout: 8 * time.Hour, Retry: RetryPatient, Long: true,
+		Params: []Param{
+			whichDatabase("keep", "the state that is kept: the branch at the point"),
+			whichDatabase("lose", "the state that is given up: the branch of the damaged head"),
+			{Name: "tables", Kind: KindStrings, Doc: "the tables whose counts are told one by one, as schema.table; all are compared, and the others told together"},
+			{Name: "value", Kind: KindObject, Doc: "what rows of one table are worth, such as the amount of a claim", Fields: []Param{
+				{Name: "table", Kind: KindString, Required: true, Literal: true, Doc: "the table, as schema.table"},
+				{Name: "column", Kind: KindString, Required: true, Literal: true, Doc: "its column, a number"},
+			}},
+		},
+		Outputs: []Output{
+			{"inserted", KindInteger, "rows that were inserted after the point: lost with the later state"},
+			{"updated", KindInteger, "rows that were changed after the point: they are again what they were"},
+			{"deleted", KindInteger, "rows that were deleted after the point: they are there again, also those that were meant to go"},
+			{"tables", KindInteger, "how many tables were compared"},
+			{"keyless", KindInteger, "how many of them have no primary key and differ: an updated row of theirs counts as one deleted and one inserted"},
+			{"reshaped", KindInteger, "how many tables have other columns, or are in one of the states only"},
+			{"valued", KindInteger, "rows inserted or changed in the table of value; 0 without one"},
+			{"value", KindString, "what those inserted are worth, and by how much those changed are worth more; empty without value"},
+			{"detail", KindString, "the counts of the tables that were asked for: inserted +, changed ~, deleted -; and of all others"},
 			{"took", KindDuration, "how long it took"},
 		},
 	},

@@ -203,9 +203,9 @@ func (e *engine) activity(ctx workflow.Context, step *runbooks.Step, kind *runbo
 		order.Ungraceful, order.Receipts = s.Ungraceful, append(order.Receipts, *s.UngracefulReceipt)
 	}
 	guard.Work = &order
-	options := profileOf(step.Retry, step.Timeout)
+	options := profileOf(kind, step.Retry, step.Timeout)
 	if order.Undo {
-		options = profileOf(step.Undo.Retry, step.Undo.Timeout)
+		options = profileOf(kind, step.Undo.Retry, step.Undo.Timeout)
 	}
 	site := e.admitted.Site
 	if door := kind.Door(with); door != "" {
@@ -268,8 +268,11 @@ func (e *engine) withDocket(g plan.Guard) plan.Guard {
 }
 
 // profileOf gives a runbook's words for retries their numbers.
-func profileOf(retry runbooks.Retry, timeout time.Duration) profile {
+func profileOf(kind *runbooks.Type, retry runbooks.Retry, timeout time.Duration) profile {
 	p := control
+	if kind.Long {
+		p = bulk
+	}
 	p.budget = timeout
 	switch retry {
 	case runbooks.RetryNever:

@@ -128,6 +128,7 @@ func stageRows() []stageRow {
 	rows = append(rows, stageRow{step: "bring", boundary: "opened", at: child("OpenTarget", "bring", "after"), data: true})
 	activity(true, "tables", "CheckSQL")
 	activity(true, "past", "MakeBranch")
+	activity(true, "lost", "MeasureLostWindow")
 	activity(true, "gone", "DropBranch")
 	rows = append(rows, stageRow{step: "bring", boundary: "before", at: written("undoStarted bring", "before"), data: true, undo: true},
 		stageRow{step: "bring", boundary: "after", at: own("JudgeCommand", "bring", "after", string(plan.CommandConfirm)), data: true, undo: true},

@@ -83,6 +83,14 @@ steps:
     with: {component: database, purpose: past}
     undo: {type: drop-branch, with: {component: database, purpose: past}}
 
+  - id: lost
+    type: lost-window
+    title: What would be lost?
+    when: {equals: {"${inputs.data}": true}}
+    with:
+      keep: {branch: {site: "${steps.past.site}", name: "${steps.past.branch}", database: "${steps.past.database}"}}
+      lose: {component: database}
+
   - id: ask
     type: sql
     title: Does the database answer?
