@@ -156,7 +156,8 @@ func (m *matrix) calmly(c *stageCell, l ledger, err error) {
 // run begins executions, disturbs them and waits until all of them have ended.
 func (m *matrix) run(cells []*stageCell) {
 	m.t.Helper()
-	for _, c := range cells {
+	for i, c := range cells {
+		c.door = stageDoor(i)
 		m.begin(m.t, c)
 	}
 	if d := cells[0].disturbance; d == workerKilled || d == temporalKilled {

@@ -33,6 +33,8 @@ type stageCell struct {
 	row         stageRow
 	disturbance disturbance
 	number      int
+	// door is the door of its target; no other execution that runs at the same time has it.
+	door string
 	id, brief   string
 	run         client.WorkflowRun
 
@@ -69,7 +71,7 @@ func (s *stage) cell(row stageRow, d disturbance) *stageCell {
 	defer s.mu.Unlock()
 	c := &stageCell{
 		row: row, disturbance: d, number: len(s.cells), arrived: make(chan struct{}), released: make(chan struct{}),
-		wake: make(chan struct{}, 1), ended: make(chan struct{}), calls: map[string]int{}, branches: map[string]bool{},
+		door: stageDoor(0), wake: make(chan struct{}, 1), ended: make(chan struct{}), calls: map[string]int{}, branches: map[string]bool{},
 	}
 	// The target is its own, so that each may be live.
 	c.id = workflows.ExecutionID("every-step", stageTarget(c.number), time.Now())
@@ -85,7 +87,7 @@ func (s *stage) begin(t *testing.T, c *stageCell) {
 	target := stageTarget(c.number)
 	brief := plan.Brief{
 		Format: 1, Runbook: "every-step", RunbookDigest: runbooks.Digest(text), Application: "medlink", Mode: plan.ModeLive, Target: target,
-		Approach: plan.Graceful, Until: started.Add(3 * time.Hour), Inputs: map[string]any{"target": target, "data": c.row.data, "door": stageDoor(c.number)},
+		Approach: plan.Graceful, Until: started.Add(3 * time.Hour), Inputs: map[string]any{"target": target, "data": c.row.data, "door": c.door},
 		Nested: map[string]string{"every-inside": runbooks.Digest([]byte(everyInside))},
 	}
 	told, err := json.Marshal(brief)

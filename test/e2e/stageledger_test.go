@@ -69,9 +69,9 @@ func (s *stage) ledgerOf(t *testing.T, c *stageCell) (ledger, error) {
 		l.effects["notice "+id] = n
 	}
 	s.mu.Lock()
-	if d := s.doors[stageDoor(c.number)]; d != nil {
+	if d := s.doors[c.door]; d != nil {
 		l.door = d.state
-		delete(s.doors, stageDoor(c.number)) // the next execution finds it as if it were new
+		delete(s.doors, c.door) // the next execution finds it as if it were new
 	}
 	s.mu.Unlock()
 	l.backups, err = s.backupsOf(t, c)
