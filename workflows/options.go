@@ -64,6 +64,16 @@ func (p profile) on(ctx workflow.Context, site, summary string) workflow.Context
 	})
 }
 
+// here gives a context whose local activities run in the worker that has the workflow, beside all queues: for what
+// changes nothing, reads nothing far away, and somebody waits for. No slot has to be free for it, however many
+// activities hang on a vault.
+func (p profile) here(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+		StartToCloseTimeout: p.attempt, ScheduleToCloseTimeout: p.budget, Summary: summary,
+		RetryPolicy: &temporal.RetryPolicy{InitialInterval: p.first, MaximumInterval: p.most, BackoffCoefficient: 2},
+	})
+}
+
 // journaling is for the journal: short tries, and the engine itself comes back when no vault answers.
 var journaling = profile{attempt: 30 * time.Second, budget: 2 * time.Minute, first: 500 * time.Millisecond, most: 5 * time.Second}
 

@@ -84,12 +84,7 @@ func (e *engine) command(ctx workflow.Context, signed plan.SignedCommand) (Comma
 		return CommandOutcome{}, err
 	}
 	defer e.judging.Unlock()
-	var executions *activities.Executions
-	var judged activities.Judged
-	err := workflow.ExecuteActivity(judgement.on(ctx, "", "Check a command"), executions.JudgeCommand, activities.JudgeInput{
-		Execution: e.id, Signed: signed, Brief: e.admitted.BriefDigest, Commander: e.state.Commander, Requester: e.state.Requester,
-		Gates: e.openGates(), Used: e.state.Used, Now: workflow.Now(ctx),
-	}).Get(ctx, &judged)
+	judged, err := e.judged(ctx, signed)
 	if err != nil {
 		return CommandOutcome{}, err
 	}
@@ -102,6 +97,22 @@ func (e *engine) command(ctx workflow.Context, signed plan.SignedCommand) (Comma
 		e.apply(ctx, execution.Event{Kind: execution.CommandRefused, Step: knownStep(e.runbook, c.Step), Person: c.Person, Cause: cause, Reason: message, Command: &signed})
 	}
 	return CommandOutcome{Accepted: cause == "", Cause: cause, Message: message, State: e.state.Status(e.runbook)}, nil
+}
+
+// judged asks what a command is worth now. A person waits for it, so it waits for no slot.
+func (e *engine) judged(ctx workflow.Context, signed plan.SignedCommand) (judged activities.Judged, err error) {
+	const summary = "Check a command"
+	var executions *activities.Executions
+	in := activities.JudgeInput{
+		Execution: e.id, Signed: signed, Brief: e.admitted.BriefDigest, Commander: e.state.Commander, Requester: e.state.Requester,
+		Gates: e.openGates(), Used: e.state.Used, Now: workflow.Now(ctx),
+	}
+	if workflow.GetVersion(ctx, "2026-11-25-judge-here", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		err = workflow.ExecuteActivity(judgement.on(ctx, "", summary), executions.JudgeCommand, in).Get(ctx, &judged)
+	} else {
+		err = workflow.ExecuteLocalActivity(judgement.here(ctx, summary), executions.JudgeCommand, in).Get(ctx, &judged)
+	}
+	return judged, err
 }
 
 // The causes for which the engine itself refuses a command that is signed well.

@@ -67,11 +67,15 @@ func (e *engine) openGate(ctx workflow.Context, step *runbooks.Step, with map[st
 			receipts = append(receipts, *at.Receipt)
 		}
 	}
-	var executions *activities.Executions
 	var prepared activities.GatePrepared
-	err := workflow.ExecuteActivity(lookup.on(ctx, "", summaryOf(step, false)), executions.PrepareGate, activities.GateInput{
-		Guard: e.guard(step.ID), Facts: facts, Receipts: receipts,
-	}).Get(ctx, &prepared)
+	var executions *activities.Executions
+	in := activities.GateInput{Guard: e.guard(step.ID), Facts: facts, Receipts: receipts}
+	var err error
+	if workflow.GetVersion(ctx, "2026-11-25-gate-here", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		err = workflow.ExecuteActivity(lookup.on(ctx, "", summaryOf(step, false)), executions.PrepareGate, in).Get(ctx, &prepared)
+	} else {
+		err = workflow.ExecuteLocalActivity(judgement.here(ctx, summaryOf(step, false)), executions.PrepareGate, in).Get(ctx, &prepared)
+	}
 	if err != nil {
 		return err
 	}

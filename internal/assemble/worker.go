@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"time"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
@@ -55,6 +56,15 @@ func (e *Engine) Activities() *activities.All {
 // site it is responsible for.
 type Workers []worker.Worker
 
+// cancelWithin is how long an activity may go on before it hears that it was canceled: it hears of it when a heartbeat
+// is answered, and Temporal's client would hold heartbeats back for 24 s.
+const cancelWithin = 5 * time.Second
+
+// lightSlots is how many activities run at the same time that belong to no site: journals, messages, small
+// questions. They wait for vaults and receivers more than they work, and while a vault hangs the journals of some
+// executions must not keep the others from theirs. What moves data runs at a site, within worker.concurrency.
+const lightSlots = 64
+
 // Workers makes them; the engine must be a working one.
 func (e *Engine) Workers(c client.Client) (Workers, error) {
 	if e.orders == nil {
@@ -63,10 +73,13 @@ func (e *Engine) Workers(c client.Client) (Workers, error) {
 	options := worker.Options{
 		MaxConcurrentActivityExecutionSize: e.Config.Worker.Concurrency,
 		WorkerStopTimeout:                  e.Config.Worker.StopTimeout,
+		MaxHeartbeatThrottleInterval:       cancelWithin,
 		Interceptors:                       interceptors(),
 	}
 	all := e.Activities()
-	general := worker.New(c, workflows.Queue, options)
+	light := options
+	light.MaxConcurrentActivityExecutionSize = max(lightSlots, options.MaxConcurrentActivityExecutionSize)
+	general := worker.New(c, workflows.Queue, light)
 	workflows.Register(general)
 	all.Register(general)
 	made := Workers{general}

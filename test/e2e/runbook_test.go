@@ -212,17 +212,24 @@ func (r *rig) signed(t *testing.T, id, who string, kind plan.CommandKind, step, 
 // tell gives somebody's command to an execution and returns what they hear.
 func (r *rig) tell(t *testing.T, id, who string, kind plan.CommandKind, step, digest string) workflows.CommandOutcome {
 	t.Helper()
-	handle, err := r.client.UpdateWorkflow(t.Context(), client.UpdateWorkflowOptions{
-		WorkflowID: id, UpdateName: workflows.CommandUpdate, Args: []any{r.signed(t, id, who, kind, step, digest)}, WaitForStage: client.WorkflowUpdateStageCompleted,
-	})
+	outcome, err := r.update(t, id, r.signed(t, id, who, kind, step, digest))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var outcome workflows.CommandOutcome
-	if err := handle.Get(t.Context(), &outcome); err != nil {
-		t.Fatal(err)
-	}
 	return outcome
+}
+
+// update gives a command to an execution and returns the answer.
+func (r *rig) update(t *testing.T, id string, signed plan.SignedCommand) (outcome workflows.CommandOutcome, err error) {
+	t.Helper()
+	handle, err := r.client.UpdateWorkflow(t.Context(), client.UpdateWorkflowOptions{
+		WorkflowID: id, UpdateName: workflows.CommandUpdate, Args: []any{signed}, WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err != nil {
+		return outcome, err
+	}
+	err = handle.Get(t.Context(), &outcome)
+	return outcome, err
 }
 
 // awaitGate waits until an execution waits for people at a step.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"os"
 	"strings"
@@ -95,13 +96,17 @@ func (a *stageActivity) ExecuteActivity(ctx context.Context, in *interceptor.Exe
 	beating, stop := context.WithCancel(ctx)
 	defer stop()
 	go beat(beating, ctx)
+	lost := activity.ErrResultPending
+	if info.IsLocalActivity {
+		lost = errors.New("the answer was lost") // there is no way between it and its workflow
+	}
 	if a.ask(ctx, m) == answerLose {
-		return nil, activity.ErrResultPending
+		return nil, lost
 	}
 	result, err := a.Next.ExecuteActivity(ctx, in)
 	m.When = "after"
 	if a.ask(ctx, m) == answerLose {
-		return nil, activity.ErrResultPending
+		return nil, lost
 	}
 	return result, err
 }
