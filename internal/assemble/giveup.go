@@ -37,18 +37,28 @@ type giveUpInbound struct {
 
 func (g *giveUpInbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	result, err := g.Next.ExecuteActivity(ctx, in)
+	if err == nil || temporal.IsCanceledError(err) {
+		return result, err
+	}
+	if ctx.Err() != nil {
+		return result, cutOff(ctx, err)
+	}
 	var typed *temporal.ApplicationError
 	if errors.As(err, &typed) {
 		return result, outermost(err, typed)
-	}
-	if err == nil || temporal.IsCanceledError(err) || ctx.Err() != nil {
-		return result, err
 	}
 	if activity.GetInfo(ctx).Attempt < unknownAttempts {
 		return result, err
 	}
 	return result, temporal.NewApplicationErrorWithOptions(fmt.Sprintf("%v (gave up after %d attempts)", err, unknownAttempts), activities.TypeUnexpected,
 		temporal.ApplicationErrorOptions{NonRetryable: true, Cause: err})
+}
+
+// cutOff is what becomes of an activity that was stopped in the middle: by a cancellation, by the end of its worker,
+// or because Temporal was away for longer than a heartbeat may take. What it says of that is no judgement of what it
+// was doing, however final: unless it was canceled it is tried again, as often as its retries allow.
+func cutOff(ctx context.Context, err error) error {
+	return temporal.NewApplicationErrorWithOptions("it was stopped in the middle: "+err.Error(), activities.TypeUnavailable, temporal.ApplicationErrorOptions{Cause: ctx.Err()})
 }
 
 // outermost gives err the type that typed has.

@@ -1,11 +1,15 @@
 package assemble
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
 
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 
 	"github.com/lifeboat-dr/lifeboat/activities"
 )
@@ -28,5 +32,29 @@ func TestATypeCountsBelowWhatIsWrappedAroundIt(t *testing.T) {
 	}
 	if same := outermost(final, final.(*temporal.ApplicationError)); same != final {
 		t.Error("an error that needs nothing was changed")
+	}
+}
+
+// TestWhatWasStoppedIsTriedAgain: a program that was killed with its worker's context says that it cannot be run, which
+// is final; nothing is known of it, and so it is not.
+func TestWhatWasStoppedIsTriedAgain(t *testing.T) {
+	fails := func(context.Context) error {
+		return activities.Final(activities.TypeUnavailable, errors.New("run program: killed"), "look at it")
+	}
+	for stopped, final := range map[bool]bool{false: true, true: false} {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		if stopped {
+			cancel()
+		}
+		var suite testsuite.WorkflowTestSuite
+		env := suite.NewTestActivityEnvironment()
+		env.SetWorkerOptions(worker.Options{BackgroundActivityContext: ctx, Interceptors: interceptors()})
+		env.RegisterActivityWithOptions(fails, activity.RegisterOptions{Name: "fails"})
+		_, err := env.ExecuteActivity("fails")
+		var typed *temporal.ApplicationError
+		if !errors.As(err, &typed) || typed.Type() != activities.TypeUnavailable || typed.NonRetryable() != final {
+			t.Errorf("stopped %t: %v", stopped, err)
+		}
 	}
 }
