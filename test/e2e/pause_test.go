@@ -3,6 +3,8 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -40,7 +42,7 @@ steps:
 func TestPauseAnswers(t *testing.T) {
 	var proxies []*fault.Proxy
 	r := newRig(t, 1<<20, func(config string) string {
-		config = section(config, "programs", "  sleep: {path: /bin/sleep}\n")
+		config = section(config, "programs", "  sleep: {path: /bin/sleep}\n  shell: {path: /bin/sh}\n")
 		for line := range strings.Lines(config) {
 			at, found := strings.CutPrefix(strings.TrimSpace(line), "endpoint: ")
 			if !found {
@@ -71,6 +73,8 @@ func TestPauseAnswers(t *testing.T) {
 	r.command(t, sleepers, plan.CommandPause, "while programs run")
 	r.command(t, sleepers, plan.CommandResume, "while programs run")
 
+	stumbled := r.stumble(t)
+
 	hang := func(hangs bool) {
 		for _, p := range proxies {
 			if p.Heal(); hangs {
@@ -88,7 +92,9 @@ func TestPauseAnswers(t *testing.T) {
 		p.Inject(-1, nil, fault.Reset())
 	}
 	r.command(t, sleepers, plan.CommandPause, "while the vaults are away")
-	r.command(t, sleepers, plan.CommandCancel, "while the vaults are away")
+	proxies[0].Heal()
+	r.command(t, sleepers, plan.CommandCancel, "while one vault is away")
+	until(t, "an entry that only one vault has", func() bool { return len(r.viewOf(t, sleepers[0].id).Missed) > 0 })
 	hang(false)
 	for _, s := range sleepers {
 		var result workflows.RunbookResult
@@ -100,6 +106,65 @@ func TestPauseAnswers(t *testing.T) {
 			t.Errorf("the journal of %s tells %v, want %v", s.id, got, want)
 		}
 	}
+
+	r.canceledNotFailed(t, stumbled)
+	r.record(t)
+}
+
+// stumble cancels an execution whose program fails before it hears that it is to stop.
+func (r *rig) stumble(t *testing.T) *sleeper {
+	t.Helper()
+	dir := t.TempDir()
+	begun, fail := filepath.Join(dir, "begun"), filepath.Join(dir, "fail")
+	script := fmt.Sprintf(`["-c", "touch %s; while [ ! -e %s ]; do sleep 0.05; done; exit 1"]`, begun, fail)
+	s := r.startSleeping(t, strings.Replace(sleepingRunbook, `sleep, args: ["600"]`, "shell, args: "+script, 1), "target-7", 7)
+	until(t, "the program", func() bool {
+		_, err := os.Stat(begun)
+		return err == nil
+	})
+	r.command(t, []*sleeper{s}, plan.CommandCancel, "while a program is about to fail")
+	if err := os.WriteFile(fail, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// canceledNotFailed expects that nobody was called for a step that failed because it was stopped, or meanwhile.
+func (r *rig) canceledNotFailed(t *testing.T, s *sleeper) {
+	t.Helper()
+	var result workflows.RunbookResult
+	_ = r.end(s.run, &result)
+	var stopped execution.Event
+	read, err := r.engine.Journal(t.Context(), s.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range read.Entries {
+		if entry.Kind == string(execution.StepCanceled) {
+			if err := json.Unmarshal(entry.Data, &stopped); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if entry.Kind == string(execution.StepFailed) {
+			t.Errorf("a step that was stopped counts as failed: %s", entry.Data)
+		}
+	}
+	// Unless it heard of it in the very moment.
+	if stopped.Kind == "" || stopped.Failure != nil && !strings.Contains(stopped.Failure.Message, "status 1") {
+		t.Errorf("the journal does not tell how the program ended: %+v", stopped)
+	}
+	if n := r.told("step.failed"); n > 0 {
+		t.Errorf("people were called %d times for what they stopped themselves", n)
+	}
+}
+
+// viewOf is what an execution says of itself; zero while it says nothing.
+func (r *rig) viewOf(t *testing.T, id string) (v workflows.View) {
+	t.Helper()
+	if value, err := r.client.QueryWorkflow(t.Context(), id, "", workflows.ViewQuery); err == nil {
+		_ = value.Get(&v)
+	}
+	return v
 }
 
 // sleeper is an execution that runs a program that does not end.
@@ -110,7 +175,12 @@ type sleeper struct {
 
 func (r *rig) sleep(t *testing.T, target string, second int) *sleeper {
 	t.Helper()
-	text := []byte(sleepingRunbook)
+	return r.startSleeping(t, sleepingRunbook, target, second)
+}
+
+func (r *rig) startSleeping(t *testing.T, runbook, target string, second int) *sleeper {
+	t.Helper()
+	text := []byte(runbook)
 	now := time.Now().UTC().Truncate(time.Second)
 	s := &sleeper{id: workflows.ExecutionID("sleeping", target, now.Add(time.Duration(second)*time.Second))}
 	b := plan.Brief{

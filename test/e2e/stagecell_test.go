@@ -34,9 +34,9 @@ type stageCell struct {
 	disturbance disturbance
 	number      int
 	// door is the door of its target; no other execution that runs at the same time has it.
-	door string
-	id, brief   string
-	run         client.WorkflowRun
+	door      string
+	id, brief string
+	run       client.WorkflowRun
 
 	// arrived is closed when the boundary is reached, released when the execution may go on.
 	arrived, released chan struct{}

@@ -125,7 +125,8 @@ func (p *crowd) attendStep(v workflows.View, step workflows.ViewStep) {
 		if p.removeBranches() {
 			p.once("dan", plan.CommandConfirm, step.ID, c.brief)
 		}
-	case step.State == plan.StepFailed && v.Verdict == "" && step.ID == "once" && c.row.step == "once":
+	case step.State == plan.StepFailed && v.Verdict == "" && step.ID == "once" && step.Attempt == 1:
+		// It is not known whether it was done, and it is never done twice without a person.
 		p.once("alice", plan.CommandRetry, step.ID, c.brief)
 	case step.State == plan.StepFailed && v.Verdict == "":
 		c.problem("step %s failed: %s", step.ID, step.Error)

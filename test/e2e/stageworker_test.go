@@ -26,7 +26,7 @@ const stageVariable = "LIFEBOAT_TEST_STAGE"
 
 // How soon the workers of a stage are found dead. Production waits for half a minute; nothing else differs.
 const (
-	stageHeartbeat = 3 * time.Second
+	stageHeartbeat = 5 * time.Second
 	stageTask      = 5 * time.Second
 )
 
