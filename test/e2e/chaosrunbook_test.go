@@ -27,14 +27,15 @@ func TestChaosRunbook(t *testing.T) {
 	rows := slices.DeleteFunc(stageRows(), func(r stageRow) bool { return !strings.Contains(r.String(), os.Getenv("LIFEBOAT_CHAOS_ONLY")) })
 	s := newStage(t)
 	s.act()
-	if _, err := s.verify(s.backup().Backup); err != nil {
+	s.backed = s.backup().Backup
+	if _, err := s.verify(s.backed); err != nil {
 		t.Fatal(err)
 	}
 	if !full() && os.Getenv("LIFEBOAT_CHAOS_ONLY") == "" {
 		rows = sample(t, rows)
 	}
 	t.Logf("everything is up after %s", time.Since(began).Round(100*time.Millisecond))
-	m := &matrix{stage: s, t: t, calm: map[[2]bool]ledger{}}
+	m := &matrix{stage: s, t: t, calm: map[stageKind]ledger{}}
 	m.disturb(rows)
 	if left := running(t, s.client); len(left) > 0 {
 		t.Errorf("workflows are still running: %v", left)
@@ -54,7 +55,7 @@ func sample(t *testing.T, rows []stageRow) []stageRow {
 		}
 	}
 	t.Logf("LIFEBOAT_CHAOS_SEED=%d", seed)
-	rows = slices.DeleteFunc(rows, func(r stageRow) bool { return r.data })
+	rows = slices.DeleteFunc(rows, func(r stageRow) bool { return r.part != "" })
 	rand.New(rand.NewPCG(seed, 0)).Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
 	return rows[:min(len(rows), 6)]
 }
@@ -63,8 +64,8 @@ func sample(t *testing.T, rows []stageRow) []stageRow {
 type matrix struct {
 	*stage
 	t *testing.T
-	// calm are the ledgers of undisturbed executions, with and without data, taken back or not.
-	calm map[[2]bool]ledger
+	// calm are the ledgers of undisturbed executions of each kind.
+	calm map[stageKind]ledger
 	done []verdict
 }
 
@@ -79,15 +80,15 @@ type verdict struct {
 // What is killed is killed once for many cells, when each of them has reached its boundary.
 func (m *matrix) disturb(rows []stageRow) {
 	light, heavy := map[disturbance][]*stageCell{}, map[disturbance][]*stageCell{}
-	calm := map[[2]bool]bool{}
+	calm := map[stageKind]bool{}
 	for _, row := range rows {
 		cells := light
-		if row.data {
+		if row.part != "" {
 			cells = heavy
 		}
-		if kind := [2]bool{row.data, row.undo}; !calm[kind] {
+		if kind := row.kind(); !calm[kind] {
 			calm[kind] = true
-			cells[answerLost] = append([]*stageCell{m.cell(stageRow{data: row.data, undo: row.undo}, undisturbed)}, cells[answerLost]...)
+			cells[answerLost] = append([]*stageCell{m.cell(stageRow{part: row.part, undo: row.undo}, undisturbed)}, cells[answerLost]...)
 		}
 		for _, d := range disturbances {
 			if d != canceled || !row.undo { // what is taken back is canceled already
@@ -122,7 +123,7 @@ func (m *matrix) round(cells []*stageCell) {
 			if !c.isArrived() {
 				v.wrong = append(v.wrong, "the boundary was never reached")
 			}
-			v.wrong = append(v.wrong, c.check(m.calm[[2]bool{c.row.data, c.row.undo}], l)...)
+			v.wrong = append(v.wrong, c.check(m.calm[c.row.kind()], l)...)
 			v.shows = l.summary(c.row.step)
 			m.done = append(m.done, v)
 		}
@@ -150,7 +151,7 @@ func (m *matrix) calmly(c *stageCell, l ledger, err error) {
 			m.t.Errorf("undisturbed, %s happened %d times", name, n)
 		}
 	}
-	m.calm[[2]bool{c.row.data, c.row.undo}] = l
+	m.calm[c.row.kind()] = l
 }
 
 // run begins executions, disturbs them and waits until all of them have ended.

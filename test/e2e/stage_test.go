@@ -22,6 +22,8 @@ type stage struct {
 	temporal *temporalServer
 	server   *httptest.Server
 	people   map[string]*signature.Signer
+	// backed is a backup that was verified.
+	backed string
 	// notes is the file that the program of the runbook writes a line into, each time it runs.
 	notes string
 

@@ -85,9 +85,11 @@ func (s *stage) begin(t *testing.T, c *stageCell) {
 	text := []byte(everyStep)
 	started := time.Now().UTC().Truncate(time.Second)
 	target := stageTarget(c.number)
+	inputs := c.row.inputs()
+	inputs["target"], inputs["door"], inputs["backup"] = target, c.door, s.backed
 	brief := plan.Brief{
 		Format: 1, Runbook: "every-step", RunbookDigest: runbooks.Digest(text), Application: "medlink", Mode: plan.ModeLive, Target: target,
-		Approach: plan.Graceful, Until: started.Add(3 * time.Hour), Inputs: map[string]any{"target": target, "data": c.row.data, "door": c.door},
+		Approach: plan.Graceful, Until: started.Add(3 * time.Hour), Inputs: inputs,
 		Nested: map[string]string{"every-inside": runbooks.Digest([]byte(everyInside))},
 	}
 	told, err := json.Marshal(brief)

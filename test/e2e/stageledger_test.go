@@ -106,7 +106,7 @@ func (s *stage) backupsOf(t *testing.T, c *stageCell) (int, error) {
 	t.Helper()
 	var made workflows.BackupResult
 	value := s.client.GetWorkflow(t.Context(), c.id+"/save/1", "")
-	if !c.row.data || value.Get(t.Context(), &made) != nil {
+	if c.row.inputs()["save"] == false || value.Get(t.Context(), &made) != nil {
 		return 0, nil
 	}
 	if n := s.records(t, made.Backup, "verified"); n > 1 {

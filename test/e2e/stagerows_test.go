@@ -11,9 +11,10 @@ import (
 type stageRow struct {
 	step, boundary string
 	at             func(moment) bool
-	// data says that the execution moves data; undo that it is canceled at its last gate, and the boundary is
-	// one of its undo.
-	data, undo bool
+	// part is what data the execution moves: save, prove, bring or past; empty for none.
+	part string
+	// undo says that it is canceled at its last gate, and the boundary is one of its undo.
+	undo bool
 	// quiet keeps people from answering the step before the boundary is reached.
 	quiet bool
 }
@@ -24,6 +25,19 @@ func (r stageRow) String() string {
 		name = "undo of " + name
 	}
 	return name + ", " + r.boundary
+}
+
+// stageKind is what makes undisturbed executions differ.
+type stageKind struct {
+	part string
+	undo bool
+}
+
+func (r stageRow) kind() stageKind { return stageKind{r.part, r.undo} }
+
+// inputs are those of an execution that comes by the boundary; what is proved is saved first.
+func (r stageRow) inputs() map[string]any {
+	return map[string]any{"save": r.part == "save" || r.part == "prove", "prove": r.part == "prove", "bring": r.part == "bring", "past": r.part == "past"}
 }
 
 // inner is the step whose child workflow an activity belongs to; empty for the execution's own.
@@ -70,37 +84,37 @@ func stageRows() []stageRow {
 		{step: "(start)", boundary: "after", at: own("AdmitExecution", "", "after")},
 		{step: "(start)", boundary: "between", at: written("started ", "after")},
 	}
-	add := func(data bool, step string, before, after func(moment) bool) {
-		rows = append(rows, stageRow{step: step, boundary: "before", at: before, data: data}, stageRow{step: step, boundary: "after", at: after, data: data},
-			stageRow{step: step, boundary: "between", at: written("stepCompleted "+step, "after"), data: data})
+	add := func(part, step string, before, after func(moment) bool) {
+		rows = append(rows, stageRow{step: step, boundary: "before", at: before, part: part}, stageRow{step: step, boundary: "after", at: after, part: part},
+			stageRow{step: step, boundary: "between", at: written("stepCompleted "+step, "after"), part: part})
 	}
-	activity := func(data bool, step, name string) {
-		add(data, step, own(name, step, "before"), own(name, step, "after"))
+	activity := func(part, step, name string) {
+		add(part, step, own(name, step, "before"), own(name, step, "after"))
 	}
-	activity(false, "readiness", "CheckReadiness")
-	add(false, "allow", own("PrepareGate", "allow", "before"), own("JudgeCommand", "allow", "after", string(plan.CommandApprove)))
+	activity("", "readiness", "CheckReadiness")
+	add("", "allow", own("PrepareGate", "allow", "before"), own("JudgeCommand", "allow", "after", string(plan.CommandApprove)))
 	rows = append(rows, stageRow{step: "allow", boundary: "asked", at: own("SendAlert", "allow", "after", "gate.open"), quiet: true},
 		stageRow{step: "allow", boundary: "opened", at: written("gateOpened allow", "before"), quiet: true},
 		stageRow{step: "allow", boundary: "decided", at: own("JudgeCommand", "allow", "before", string(plan.CommandApprove))})
-	activity(false, "tell", "SendNotice")
-	add(false, "call", own("SendAlert", "call", "before", "page"), own("SendAlert", "call", "after", "page"))
+	activity("", "tell", "SendNotice")
+	add("", "call", own("SendAlert", "call", "before", "page"), own("SendAlert", "call", "after", "page"))
 	rows[len(rows)-3].quiet, rows[len(rows)-2].quiet = true, true
 	rows = append(rows, stageRow{step: "call", boundary: "taken", at: own("JudgeCommand", "call", "after", string(plan.CommandAcknowledge))})
-	activity(false, "ask", "CheckSQL")
-	activity(false, "scale", "CallHTTP")
-	activity(false, "freeze", "RunProgram")
-	activity(false, "once", "RunProgram")
+	activity("", "ask", "CheckSQL")
+	activity("", "scale", "CallHTTP")
+	activity("", "freeze", "RunProgram")
+	activity("", "once", "RunProgram")
 	// Its time passes in Temporal; what can be disturbed is the journal's entry before and after it.
-	add(false, "nap", written("stepStarted nap", "before"), written("stepStarted nap", "after"))
-	activity(false, "ready", "CallHTTP")
-	activity(false, "inside.mark", "CallHTTP")
-	activity(false, "inside.say", "SendNotice")
-	activity(false, "hold", "HoldDoor")
-	activity(false, "move", "MoveDoor")
-	activity(false, "close", "CloseDoor")
-	add(false, "look", own("PrepareGate", "look", "before"), own("JudgeCommand", "look", "after", string(plan.CommandConfirm)))
-	activity(false, "open", "OpenDoor")
-	activity(false, "observe", "CallHTTP")
+	add("", "nap", written("stepStarted nap", "before"), written("stepStarted nap", "after"))
+	activity("", "ready", "CallHTTP")
+	activity("", "inside.mark", "CallHTTP")
+	activity("", "inside.say", "SendNotice")
+	activity("", "hold", "HoldDoor")
+	activity("", "move", "MoveDoor")
+	activity("", "close", "CloseDoor")
+	add("", "look", own("PrepareGate", "look", "before"), own("JudgeCommand", "look", "after", string(plan.CommandConfirm)))
+	activity("", "open", "OpenDoor")
+	activity("", "observe", "CallHTTP")
 	rows = append(rows,
 		stageRow{step: "(end)", boundary: "before", at: written("ended ", "before")},
 		stageRow{step: "(end)", boundary: "after", at: written("ended ", "after")},
@@ -119,25 +133,25 @@ func stageRows() []stageRow {
 	undo("freeze", "RunProgram")
 	undo("scale", "CallHTTP")
 
-	add(true, "save", child("OpenSnapshot", "save", "before"), child("CommitManifest", "save", "after"))
-	rows = append(rows, stageRow{step: "save", boundary: "opened", at: child("OpenSnapshot", "save", "after"), data: true},
-		stageRow{step: "save", boundary: "removed", at: child("RemoveSnapshot", "save", "after"), data: true})
-	add(true, "prove", child("OpenTarget", "prove", "before"), child("RecordVerified", "prove", "after"))
-	rows = append(rows, stageRow{step: "prove", boundary: "opened", at: child("OpenTarget", "prove", "after"), data: true})
-	add(true, "bring", child("OpenTarget", "bring", "before"), child("FinishTarget", "bring", "after"))
-	rows = append(rows, stageRow{step: "bring", boundary: "opened", at: child("OpenTarget", "bring", "after"), data: true})
-	activity(true, "tables", "CheckSQL")
-	activity(true, "past", "MakeBranch")
-	activity(true, "lost", "MeasureLostWindow")
-	activity(true, "gone", "DropBranch")
-	rows = append(rows, stageRow{step: "bring", boundary: "before", at: written("undoStarted bring", "before"), data: true, undo: true},
-		stageRow{step: "bring", boundary: "after", at: own("JudgeCommand", "bring", "after", string(plan.CommandConfirm)), data: true, undo: true},
-		stageRow{step: "bring", boundary: "between", at: written("undoCompleted bring", "after"), data: true, undo: true})
+	add("save", "save", child("OpenSnapshot", "save", "before"), child("CommitManifest", "save", "after"))
+	rows = append(rows, stageRow{step: "save", boundary: "opened", at: child("OpenSnapshot", "save", "after"), part: "save"},
+		stageRow{step: "save", boundary: "removed", at: child("RemoveSnapshot", "save", "after"), part: "save"})
+	add("prove", "prove", child("OpenTarget", "prove", "before"), child("RecordVerified", "prove", "after"))
+	rows = append(rows, stageRow{step: "prove", boundary: "opened", at: child("OpenTarget", "prove", "after"), part: "prove"})
+	add("bring", "bring", child("OpenTarget", "bring", "before"), child("FinishTarget", "bring", "after"))
+	rows = append(rows, stageRow{step: "bring", boundary: "opened", at: child("OpenTarget", "bring", "after"), part: "bring"})
+	activity("bring", "tables", "CheckSQL")
+	activity("past", "past", "MakeBranch")
+	activity("past", "lost", "MeasureLostWindow")
+	activity("past", "gone", "DropBranch")
+	rows = append(rows, stageRow{step: "bring", boundary: "before", at: written("undoStarted bring", "before"), part: "bring", undo: true},
+		stageRow{step: "bring", boundary: "after", at: own("JudgeCommand", "bring", "after", string(plan.CommandConfirm)), part: "bring", undo: true},
+		stageRow{step: "bring", boundary: "between", at: written("undoCompleted bring", "after"), part: "bring", undo: true})
 	for _, row := range []stageRow{
 		{boundary: "before", at: own("DropBranch", "past", "before", "undo")}, {boundary: "after", at: own("DropBranch", "past", "after", "undo")},
 		{boundary: "between", at: written("undoCompleted past", "after")},
 	} {
-		row.step, row.data, row.undo = "past", true, true
+		row.step, row.part, row.undo = "past", "past", true
 		rows = append(rows, row)
 	}
 	return rows

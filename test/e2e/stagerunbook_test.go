@@ -8,7 +8,7 @@ import (
 )
 
 // everyStep has a step of each type of the catalogue, with an undo where the type can have one. Steps that move
-// data only apply when the input says so: they take longest.
+// data only apply when an input says so: they take longest.
 const everyStep = `apiVersion: lifeboat/v1
 name: every-step
 title: Every type of step
@@ -18,7 +18,11 @@ target: ${inputs.target}
 inputs:
   target: {type: string, title: what is acted upon, required: true}
   door: {type: string, title: the door to it, required: true}
-  data: {type: boolean, title: whether data is moved, default: false}
+  backup: {type: string, title: a backup, required: true}
+  save: {type: boolean, title: whether a backup is made, default: false}
+  prove: {type: boolean, title: whether it is proved, default: false}
+  bring: {type: boolean, title: whether a backup is brought back, default: false}
+  past: {type: boolean, title: whether a branch is made, default: false}
 roles:
   incident-commander: {title: decides}
   database-operator: {title: looks}
@@ -48,20 +52,20 @@ steps:
   - id: save
     type: backup
     title: Make a backup
-    when: {equals: {"${inputs.data}": true}}
+    when: {equals: {"${inputs.save}": true}}
     with: {component: database}
 
   - id: prove
     type: verify
     title: Prove the backup
-    when: {equals: {"${inputs.data}": true}}
+    when: {equals: {"${inputs.prove}": true}}
     with: {component: database, backup: "${steps.save.backup}"}
 
   - id: bring
     type: restore
     title: Bring it back
-    when: {equals: {"${inputs.data}": true}}
-    with: {component: database, backup: "${steps.save.backup}", to: {site: us-west-2}}
+    when: {equals: {"${inputs.bring}": true}}
+    with: {component: database, backup: "${inputs.backup}", to: {site: us-west-2}}
     undo:
       type: manual
       summary: Remove the branch.
@@ -70,7 +74,7 @@ steps:
   - id: tables
     type: sql
     title: Is it all there?
-    when: {equals: {"${inputs.data}": true}}
+    when: {equals: {"${inputs.bring}": true}}
     with:
       on: {branch: {site: "${steps.bring.site}", name: "${steps.bring.branch}", database: "${steps.bring.database}"}}
       query: SELECT count(*) FROM public.claims
@@ -79,14 +83,14 @@ steps:
   - id: past
     type: branch
     title: Keep the state of now
-    when: {equals: {"${inputs.data}": true}}
+    when: {equals: {"${inputs.past}": true}}
     with: {component: database, purpose: past}
     undo: {type: drop-branch, with: {component: database, purpose: past}}
 
   - id: lost
     type: lost-window
     title: What would be lost?
-    when: {equals: {"${inputs.data}": true}}
+    when: {equals: {"${inputs.past}": true}}
     with:
       keep: {branch: {site: "${steps.past.site}", name: "${steps.past.branch}", database: "${steps.past.database}"}}
       lose: {component: database}
@@ -179,7 +183,7 @@ steps:
   - id: gone
     type: drop-branch
     title: Remove what was kept
-    when: {equals: {"${inputs.data}": true}}
+    when: {equals: {"${inputs.past}": true}}
     with: {component: database, purpose: past}
 
   - id: observe
