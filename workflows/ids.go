@@ -3,6 +3,8 @@ package workflows
 import (
 	"strings"
 	"time"
+
+	"go.temporal.io/sdk/workflow"
 )
 
 // Queue is where workflows run, and activities that any worker can do.
@@ -55,12 +57,16 @@ func ScheduledID(kind, component, schedule string) string {
 
 func stamp(t time.Time) string { return t.UTC().Format("20060102T150405Z") }
 
-// scratchName is the database a verification restores into: within PostgreSQL's 63 bytes, and never
-// equal to another run's.
-func scratchName(backup, run string) string {
-	id := strings.ToLower(strings.ReplaceAll(backup, "-", "_"))
-	run = strings.ReplaceAll(run, "-", "")
-	return "lifeboat_scratch_" + id + "_" + run[:8]
+// scratchName is the database a verification restores into: within PostgreSQL's 63 bytes.
+func scratchName(backup, suffix string) string {
+	return "lifeboat_scratch_" + strings.ToLower(strings.ReplaceAll(backup, "-", "_")) + "_" + suffix
+}
+
+// ofRun is eight characters that no other run of a workflow has: what two runs make of the same backup at the same time must
+// not have the same name. They are the end of the run's id, for it begins with the time.
+func ofRun(ctx workflow.Context) string {
+	run := strings.ReplaceAll(workflow.GetInfo(ctx).WorkflowExecution.RunID, "-", "")
+	return run[max(0, len(run)-8):]
 }
 
 // ExecutionID is the id of an execution of a runbook that somebody starts at t.

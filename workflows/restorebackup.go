@@ -151,6 +151,9 @@ func (r *restoreBackup) target(ctx workflow.Context) (activities.Target, error) 
 	if target.Kind == activities.BranchTarget {
 		// One branch per run, so that a second restore of the same backup does not meet the first one's.
 		target.Branch = "lifeboat/" + r.found.Backup + "/restore-" + stamp(r.started)
+		if workflow.GetVersion(ctx, "2026-11-25-branch-of-run", workflow.DefaultVersion, 1) != workflow.DefaultVersion {
+			target.Branch += "-" + ofRun(ctx)
+		}
 		return target, nil
 	}
 	var components *activities.Components

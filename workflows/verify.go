@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -127,9 +128,13 @@ type verifiedBy struct {
 // restoreAndCompare leaves no scratch database behind, whatever happens. A scratch database that could
 // not be dropped fails the verification: patients' data would lie about unseen.
 func (v *verify) restoreAndCompare(ctx workflow.Context) (done verifiedBy, err error) {
+	suffix := ofRun(ctx)
+	if workflow.GetVersion(ctx, "2026-11-25-scratch-of-run", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		suffix = strings.ReplaceAll(workflow.GetInfo(ctx).WorkflowExecution.RunID, "-", "")[:8]
+	}
 	target := activities.Target{
 		Kind: activities.ScratchTarget, Site: v.settings.ScratchSite,
-		Database: scratchName(v.found.Backup, workflow.GetInfo(ctx).WorkflowExecution.RunID),
+		Database: scratchName(v.found.Backup, suffix),
 	}
 	r := restore{component: v.in.Component, vault: v.in.Vault, found: v.found, target: target, connections: v.settings.Connections, budget: v.settings.Budget, progress: &v.progress, guard: v.guard}
 	defer func() {
