@@ -75,6 +75,9 @@ func Runbook(ctx workflow.Context, in RunbookInput) (*RunbookResult, error) {
 	}
 	workflow.Go(ctx, e.keepJournal)
 	workflow.Go(ctx, e.watchClock)
+	if e.late = workflow.GetVersion(ctx, "2026-11-25-show-late", workflow.DefaultVersion, 1) != workflow.DefaultVersion; e.late {
+		workflow.Go(ctx, e.keepShown)
+	}
 	if e.forward(ctx) == nextRun {
 		return nil, e.continueAsNew(ctx)
 	}
@@ -113,9 +116,11 @@ type engine struct {
 	telling int
 	// acknowledged are the pages that somebody has taken, by step.
 	acknowledged map[string]plan.Command
-	// now and shown are what the Temporal UI and queries were last given.
-	now   time.Time
-	shown labels
+	// now and shown are what the Temporal UI and queries were last given. late says that they are given what changed
+	// when everything that could go on has done so, stale that there is something.
+	now         time.Time
+	shown       labels
+	late, stale bool
 	// unheard counts the signals that have come and are not judged yet.
 	unheard func() int
 }
@@ -169,7 +174,7 @@ func (e *engine) apply(ctx workflow.Context, event execution.Event) bool {
 	}
 	e.journal.pending = append(e.journal.pending, event)
 	e.dirty = true
-	e.show(ctx)
+	e.changed(ctx)
 	return true
 }
 
@@ -229,6 +234,7 @@ func (e *engine) conclude(ctx workflow.Context) (*RunbookResult, error) {
 		}
 	}
 	e.apply(ctx, execution.Event{Kind: execution.Ended, State: outcome})
+	e.show(ctx)
 	if err := e.journaled(ctx); err != nil {
 		return nil, err
 	}

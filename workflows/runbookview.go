@@ -120,7 +120,7 @@ const maxDetails = 18000
 
 // show brings the Temporal UI up to date: the table for people who look, the attributes for those who search.
 func (e *engine) show(ctx workflow.Context) {
-	e.now = workflow.Now(ctx).UTC()
+	e.now, e.stale = workflow.Now(ctx).UTC(), false
 	workflow.SetCurrentDetails(ctx, e.table())
 	attributes := e.searchable()
 	if attributes == e.shown {
@@ -129,6 +129,23 @@ func (e *engine) show(ctx workflow.Context) {
 	e.shown = attributes
 	if err := workflow.UpsertTypedSearchAttributes(ctx, attributes.updates()...); err != nil {
 		workflow.GetLogger(ctx).Warn("label execution", "error", err)
+	}
+}
+
+// changed notes that there is something to show.
+func (e *engine) changed(ctx workflow.Context) {
+	if e.stale = true; !e.late {
+		e.show(ctx)
+	}
+}
+
+// keepShown shows what changed, once for all that happened at the same time: each change of the attributes is a write to
+// Temporal's database, and a step's end is the beginning of the next.
+func (e *engine) keepShown(ctx workflow.Context) {
+	ctx, done := workflow.NewDisconnectedContext(ctx)
+	defer done()
+	for workflow.Await(ctx, func() bool { return e.stale }) == nil {
+		e.show(ctx)
 	}
 }
 
