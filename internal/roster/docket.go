@@ -1,6 +1,7 @@
 package roster
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -41,12 +42,24 @@ func PackDocket(d plan.Docket) (string, error) {
 }
 
 // UnpackDocket reads what [PackDocket] made, without believing any of it and without using more memory than a
-// docket may need, whatever was packed.
+// docket may need, whatever was packed. What it returns must not be changed.
 func UnpackDocket(packed string) (plan.Docket, error) {
-	var d plan.Docket
 	if len(packed) > maxPackedDocket {
-		return d, errors.New("unpack docket: it is too large")
+		return plan.Docket{}, errors.New("unpack docket: it is too large")
 	}
+	key := sha256.Sum256([]byte(packed))
+	if d, ok := recentDockets.get(key); ok {
+		return d, nil
+	}
+	d, err := readDocket(packed)
+	if err == nil {
+		recentDockets.put(key, d)
+	}
+	return d, err
+}
+
+func readDocket(packed string) (plan.Docket, error) {
+	var d plan.Docket
 	compressed, err := base64.StdEncoding.DecodeString(packed)
 	if err != nil {
 		return d, errors.New("unpack docket: it is not base64")
@@ -78,12 +91,12 @@ func RunbookOf(d plan.Docket) (*runbooks.Runbook, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the docket: %w", err)
 	}
-	if r := recent.get(key); r != nil {
+	if r, ok := recentRunbooks.get(key); ok {
 		return r, nil
 	}
 	r, err := readRunbook(d, brief)
 	if err == nil {
-		recent.put(key, r)
+		recentRunbooks.put(key, r)
 	}
 	return r, err
 }

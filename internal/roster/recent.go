@@ -11,18 +11,37 @@ import (
 	"github.com/lifeboat-dr/lifeboat/runbooks"
 )
 
-// maxRecent is how many runbooks are kept read: those of executions that run at the same time.
+// maxRecent is how many dockets and runbooks stay read: those of executions that run at the same time.
 const maxRecent = 16
 
-// recentRunbooks are runbooks that were read lately, by the digest of the texts they follow from. Every activity of
-// an execution asks for its own again, and reading a runbook takes longer than all its signatures. It keeps no
-// judgement: what is kept follows from the texts alone, and nobody changes it.
-type recentRunbooks struct {
+// recently keeps what was read lately, by the digest of the texts that it follows from. Every activity of an execution
+// asks for its own again, and reading takes longer than all its signatures. It keeps no judgement: what is kept
+// follows from the texts alone, and nobody changes it.
+type recently[V any] struct {
 	mu   sync.Mutex
-	read map[[sha256.Size]byte]*runbooks.Runbook
+	read map[[sha256.Size]byte]V
 }
 
-var recent = recentRunbooks{read: map[[sha256.Size]byte]*runbooks.Runbook{}}
+var (
+	recentDockets  recently[plan.Docket]
+	recentRunbooks recently[*runbooks.Runbook]
+)
+
+func (r *recently[V]) get(key [sha256.Size]byte) (v V, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v, ok = r.read[key]
+	return v, ok
+}
+
+func (r *recently[V]) put(key [sha256.Size]byte, v V) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.read == nil || len(r.read) >= maxRecent {
+		r.read = map[[sha256.Size]byte]V{}
+	}
+	r.read[key] = v
+}
 
 // textsOf is the digest of everything that a docket's runbook follows from.
 func textsOf(d plan.Docket, names map[string]string) ([sha256.Size]byte, error) {
@@ -35,19 +54,4 @@ func textsOf(d plan.Docket, names map[string]string) ([sha256.Size]byte, error) 
 	}
 	all, err := json.Marshal(texts)
 	return sha256.Sum256(all), err
-}
-
-func (r *recentRunbooks) get(key [sha256.Size]byte) *runbooks.Runbook {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.read[key]
-}
-
-func (r *recentRunbooks) put(key [sha256.Size]byte, book *runbooks.Runbook) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.read) >= maxRecent {
-		clear(r.read)
-	}
-	r.read[key] = book
 }
