@@ -28,7 +28,7 @@ import (
 // things meanwhile.
 const (
 	paceGoal  = 20 * time.Millisecond
-	paceSlack = 5
+	paceSlack = 10
 	paceSteps = 60
 )
 
