@@ -41,7 +41,9 @@ func TestChaosManyExecutions(t *testing.T) {
 		calls[r.Header.Get("Idempotency-Key")]++
 	}))
 	t.Cleanup(service.Close)
-	r := newRig(t, 1<<20, func(config string) string { return section(config, "endpoints", "  service: {url: {file: keys/service.url}}\n") })
+	r := newRig(t, 1<<20, func(config string) string {
+		return section(config, "endpoints", "  service: {url: {file: keys/service.url}}\n")
+	})
 	if err := os.WriteFile(filepath.Join(r.stack.Dir, "keys", "service.url"), []byte(service.URL), 0o600); err != nil {
 		t.Fatal(err)
 	}
