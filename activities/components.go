@@ -89,6 +89,10 @@ type Component struct {
 	// Replicas are the vaults that backups are copied to.
 	Replicas []Vault
 	Source   Source
+	// Standby is the component's database at another site, StandbySite; nil when it has none. Hot says that it is to follow.
+	Standby     Source
+	StandbySite string
+	Hot         bool
 	// ChunkBytes is the size of a chunk in the database, in bytes.
 	ChunkBytes  int64
 	Connections int
@@ -142,6 +146,19 @@ func (c *Crew) Component(name string) (*Component, error) {
 	}
 	sort.Strings(names)
 	return nil, NotFound("the configuration has "+strings.Join(names, ", "), "component %q is not in the configuration", name)
+}
+
+// At is the component's database at one of its sites; an empty one means where it lives before any failover.
+func (c *Component) At(site string) (Source, error) {
+	switch {
+	case site == "" || site == c.Site:
+		return c.Source, nil
+	case c.Standby != nil && site == c.StandbySite:
+		return c.Standby, nil
+	case c.Standby == nil:
+		return nil, Misconfigured(nil, "component %s has no database at site %q: it lives at %s and has no standby", c.Name, site, c.Site)
+	}
+	return nil, Misconfigured(nil, "component %s has no database at site %q: it is at %s and %s", c.Name, site, c.Site, c.StandbySite)
 }
 
 // In is the component as it is in one of its vaults; an empty name means its own.

@@ -14,8 +14,10 @@ import (
 // onDatabase says which database a query asks.
 type onDatabase struct {
 	Component string `json:"component"`
-	Target    string `json:"target"`
-	Branch    *struct {
+	// At is the site of a component's database; empty for where it lives before any failover.
+	At     string `json:"at"`
+	Target string `json:"target"`
+	Branch *struct {
 		Site     string `json:"site"`
 		Name     string `json:"name"`
 		Database string `json:"database"`
@@ -77,7 +79,11 @@ func (s *Steps) addressOf(ctx context.Context, on onDatabase) (secret.String, er
 		if err != nil {
 			return secret.String{}, err
 		}
-		address, err := c.Source.Address(ctx, "")
+		place, err := c.At(on.At)
+		if err != nil {
+			return secret.String{}, err
+		}
+		address, err := place.Address(ctx, "")
 		return address, classify(err, "find the database of "+on.Component)
 	case on.Target != "":
 		place, err := s.Crew.Place(nil, Target{Kind: NamedTarget, Name: on.Target})

@@ -65,6 +65,9 @@ type Param struct {
 	Uses []Use
 	// Of says what kind of name it is, for kinds that do not say it: program, endpoint, secret, receiver, role, policy, door.
 	Of string
+	// Beside is the parameter of the same object that this one belongs to: it is refused without it, and where it is
+	// there, its own Uses count instead of the other's.
+	Beside string
 }
 
 // Use is a way in which a name leads to a site.

@@ -180,6 +180,10 @@ func visit(params []Param, values map[string]any, path string, found func(p *Par
 		if p == nil {
 			continue
 		}
+		if besides(params, values, key) {
+			without := *p
+			without.Uses, p = nil, &without
+		}
 		where := join(path, key)
 		switch value := values[key].(type) {
 		case []any:
@@ -205,4 +209,12 @@ func visit(params []Param, values map[string]any, path string, found func(p *Par
 			found(p, p.Kind, value, where)
 		}
 	}
+}
+
+// besides says whether a parameter that is there says in this one's place which site is needed.
+func besides(params []Param, values map[string]any, name string) bool {
+	return slices.ContainsFunc(params, func(p Param) bool {
+		_, there := values[p.Name]
+		return there && p.Beside == name
+	})
 }

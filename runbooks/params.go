@@ -24,6 +24,9 @@ func (r *reader) params(params []Param, oneOf [][]string, values map[string]any,
 	}
 	for _, p := range params {
 		if _, there := values[p.Name]; there {
+			if _, both := values[p.Beside]; p.Beside != "" && !both && !r.failed[path] {
+				r.fail(r.places[join(path, p.Name)], join(path, p.Name), "it only goes with %s: %s", p.Beside, p.Doc)
+			}
 			continue
 		}
 		switch {

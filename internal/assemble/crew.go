@@ -80,12 +80,10 @@ func protect(cfg *config.Config, clients map[string]*neon.Client, name string, c
 	for _, o := range c.Restore.Owners {
 		made.Owners[o.From] = o.To
 	}
-	switch {
-	case c.Source.Neon != nil:
-		n := c.Source.Neon
-		made.Source = database.NewNeon(clients[n.Site], n.Site, cfg.Sites[n.Site].Neon.Project, n.Branch, n.Database, n.Role)
-	case c.Source.Postgres != nil:
-		made.Source = &database.Server{Site: c.Source.Postgres.Site, URL: c.Source.Postgres.URL}
+	made.Source = placeOf(cfg, clients, c.Source)
+	if c.Standby != nil {
+		place := c.Standby.Place()
+		made.Standby, made.StandbySite, made.Hot = placeOf(cfg, clients, place), place.Site(), c.Standby.Keep == config.KeepHot
 	}
 	switch scratch := c.Verify.Scratch; {
 	case scratch.Neon != nil:
@@ -100,11 +98,22 @@ func protect(cfg *config.Config, clients map[string]*neon.Client, name string, c
 	return made, nil
 }
 
+// placeOf is a component's database at one site.
+func placeOf(cfg *config.Config, clients map[string]*neon.Client, s config.Source) activities.Source {
+	if n := s.Neon; n != nil {
+		return database.NewNeon(clients[n.Site], n.Site, cfg.Sites[n.Site].Neon.Project, n.Branch, n.Database, n.Role)
+	}
+	return &database.Server{Site: s.Postgres.Site, URL: s.Postgres.URL}
+}
+
 // branchRole is the role that restores into new branches of a site: the one that the configuration
 // already uses there, for a source or for scratch databases.
 func branchRole(cfg *config.Config, site string) string {
 	for _, c := range cfg.Components {
 		if n := c.Source.Neon; n != nil && n.Site == site {
+			return n.Role
+		}
+		if n := c.Standby.Place().Neon; n != nil && n.Site == site {
 			return n.Role
 		}
 		if n := c.Verify.Scratch.Neon; n != nil && n.Site == site {

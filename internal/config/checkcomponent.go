@@ -27,6 +27,7 @@ func (d *decoder) checkComponents(c *Config) {
 		d.within(join(at, "connections"), int64(component.Connections), 1, 64)
 		d.lasts(join(at, "budget"), component.Budget, "1m", "30d")
 		d.checkSource(join(at, "source"), component.Source, c)
+		d.checkStandby(join(at, "standby"), component, c)
 		if reference(d, join(at, "vault"), "vault", component.Vault, c.Vaults) {
 			if site := c.Vaults[component.Vault].Site; site != "" && site == component.Source.Site() {
 				d.warn(join(at, "vault"), "the backups lie at the site of the database: what takes one may take both")
@@ -65,7 +66,7 @@ func (d *decoder) checkReplicas(at string, component Component, c *Config) {
 
 func (d *decoder) checkSource(at string, s Source, c *Config) {
 	if n := count(s.Neon != nil, s.Postgres != nil); n != 1 {
-		d.bad(at, "a source is exactly one of neon and postgres; this one has %d of them", n)
+		d.bad(at, "a database is exactly one of neon and postgres; this one has %d of them", n)
 		return
 	}
 	if s.Postgres != nil {
@@ -76,6 +77,20 @@ func (d *decoder) checkSource(at string, s Source, c *Config) {
 	d.neonSite(at, s.Neon.Site, c)
 	d.need(join(at, "database"), s.Neon.Database, "the database's name")
 	d.need(join(at, "role"), s.Neon.Role, "the role to read with: the owner of the tables, as row security must not filter")
+}
+
+// checkStandby wants a database at another site than the source's: what takes one would take both.
+func (d *decoder) checkStandby(at string, component Component, c *Config) {
+	standby := component.Standby
+	if standby == nil {
+		return
+	}
+	oneOf(d, join(at, "keep"), standby.Keep, KeepHot, KeepCold)
+	place := standby.Place()
+	d.checkSource(at, place, c)
+	if site := place.Site(); site != "" && site == component.Source.Site() {
+		d.bad(at, "the standby is at the site of the source, %q: what takes one takes both, so name another site", site)
+	}
 }
 
 // neonSite wants a site that has a Neon project.

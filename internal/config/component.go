@@ -17,6 +17,8 @@ type Component struct {
 	// RTO is the largest acceptable time from the disruption to a validated service.
 	RTO    time.Duration `yaml:"rto"`
 	Source Source        `yaml:"source"`
+	// Standby is the database at another site that a failover leads to; nil for none.
+	Standby *StandbyPlace `yaml:"standby"`
 	// Vault is the name of the vault that backups go to.
 	Vault string `yaml:"vault"`
 	// Replicas are the names of the vaults that every backup is copied to.
@@ -58,6 +60,41 @@ func (s Source) Site() string {
 		return s.Postgres.Site
 	}
 	return ""
+}
+
+// How a standby is kept.
+const (
+	// KeepHot is a copy that follows by logical replication, KeepCold one that a backup is restored into when it is needed.
+	KeepHot  = "hot"
+	KeepCold = "cold"
+)
+
+// StandbyPlace is where a component goes in a failover: one of Neon and Postgres, as for its source.
+type StandbyPlace struct {
+	Neon     *NeonSource `yaml:"neon"`
+	Postgres *Postgres   `yaml:"postgres"`
+	// Keep is hot or cold.
+	Keep string `yaml:"keep"`
+}
+
+// Place is the database of the standby, as a source has it.
+func (s *StandbyPlace) Place() Source {
+	if s == nil {
+		return Source{}
+	}
+	return Source{Neon: s.Neon, Postgres: s.Postgres}
+}
+
+func (s *StandbyPlace) defaults() { s.Keep = KeepCold }
+
+// At is the component's database at a site: its source or its standby.
+func (c Component) At(site string) (Source, bool) {
+	for _, place := range []Source{c.Source, c.Standby.Place()} {
+		if site != "" && place.Site() == site {
+			return place, true
+		}
+	}
+	return Source{}, false
 }
 
 // NeonSource is a database on a branch of a site's Neon project.

@@ -157,6 +157,26 @@ func (s *Stack) seed(ctx context.Context) error {
 	return nil
 }
 
+// makeStandby makes the empty database that a failover leads to, once.
+func (s *Stack) makeStandby(ctx context.Context) error {
+	conn, err := s.Sites[1].Connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	var exists bool
+	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = $1)", database).Scan(&exists); err != nil {
+		return fmt.Errorf("look for the standby's database: %w", err)
+	}
+	if exists {
+		return nil
+	}
+	if _, err := conn.Exec(ctx, "CREATE DATABASE "+pgx.Identifier{database}.Sanitize()); err != nil {
+		return fmt.Errorf("make the standby's database: %w", err)
+	}
+	return nil
+}
+
 // freeAddress finds a free port on loopback.
 func freeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -124,6 +124,9 @@ func Start(ctx context.Context, opt Options) (_ *Stack, err error) {
 	if err := s.seed(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.makeStandby(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.openDoor(ctx); err != nil {
 		return nil, err
 	}
