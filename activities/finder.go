@@ -144,16 +144,21 @@ func (f *Finder) NewestVerified(ctx context.Context, c *Component) (*Backup, err
 // Verified is the newest record that a backup was restored and compared, nil when there is none. A
 // record of another manifest, or one whose signature does not hold, is no record.
 func (f *Finder) Verified(ctx context.Context, c *Component, b *Backup) (*manifest.Verified, error) {
-	var newest *manifest.Verified
+	newest, _, err := f.newestRecord(ctx, c, b)
+	return newest, err
+}
+
+// newestRecord is Verified, with the key of the record.
+func (f *Finder) newestRecord(ctx context.Context, c *Component, b *Backup) (newest *manifest.Verified, key string, err error) {
 	for v, err := range f.verifications(ctx, c, b) {
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		if newest == nil || v.record.Finished.After(newest.Finished) {
-			newest = &v.record
+			newest, key = &v.record, v.key
 		}
 	}
-	return newest, nil
+	return newest, key, nil
 }
 
 // readAll reads the current version of a small object.

@@ -35,7 +35,9 @@ type Receipt struct {
 	Manifest string           `json:"manifest,omitempty"`
 	Target   Target           `json:"target"`
 	Checks   []manifest.Check `json:"checks,omitempty"`
-	At       time.Time        `json:"at"`
+	// Rows is how many rows the backup has, or the part of it that was selected, in what was compared.
+	Rows int64     `json:"rows,omitempty"`
+	At   time.Time `json:"at"`
 	// After are the MACs of the receipts that were there before: a target is dropped after it was compared.
 	After []string `json:"after,omitempty"`
 	MAC   string   `json:"mac"`

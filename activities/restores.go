@@ -288,8 +288,12 @@ func (r *Restores) vouch(kind string, in TargetInput, s *restoring, checks []man
 	if s.selected != nil {
 		kind += ofAPart // a part of a backup is no proof of it
 	}
+	var rows int64
+	for _, chunk := range s.contents.Chunks {
+		rows += chunk.Rows
+	}
 	receipt, err := issue(r.Keys, Receipt{
-		Kind: kind, Execution: in.Execution, Component: in.Component, Backup: in.Backup, Manifest: s.backup.SHA256, Target: in.Target, Checks: checks,
+		Kind: kind, Execution: in.Execution, Component: in.Component, Backup: in.Backup, Manifest: s.backup.SHA256, Target: in.Target, Checks: checks, Rows: rows,
 	})
 	return Compared{Checks: checks, Receipt: receipt}, err
 }

@@ -121,8 +121,8 @@ func asked(p roster.Permit, in StepInput) (kind *runbooks.Type, with map[string]
 	return kind, with, nil
 }
 
-// looks compares what is about to be looked at or told with the signed text. Results of steps that workflows and
-// people give have no receipt: where a parameter refers to one, any value is taken.
+// looks compares what is about to be looked at or told with the signed text. Results that people give have no
+// receipt: where a parameter refers to one, any value is taken.
 func looks(p roster.Permit, in StepInput, activity string) error {
 	kind, with, err := asked(p, in)
 	if err != nil {
@@ -139,6 +139,9 @@ func looks(p roster.Permit, in StepInput, activity string) error {
 	unvouched := func(r runbooks.Reference) bool {
 		if r.Root == runbooks.RootExecution {
 			return r.Name == "commander"
+		}
+		if p.Scope.Outputs[r.Step] != nil {
+			return false
 		}
 		step := p.Runbook.Step(r.Step)
 		return r.Root == runbooks.RootSteps && step != nil && runbooks.TypeNamed(step.Type).Activity == ""

@@ -11,6 +11,12 @@ func componentParam(uses ...Use) Param {
 	return Param{Name: "component", Kind: KindComponent, Required: true, Uses: uses, Doc: "the component, by its name in the configuration"}
 }
 
+// fromVault names the vault that a backup is read from.
+var fromVault = Param{Name: paramVault, Kind: KindVault, Uses: []Use{UseVault}, Doc: "one of the component's vaults, that the backup is read from; the component's own when it is left out"}
+
+// paramVault is the parameter that says which vault is read instead of the component's own.
+const paramVault = "vault"
+
 // backupTypes are the steps that make, prove and bring back backups.
 var backupTypes = []Type{
 	{
@@ -59,6 +65,7 @@ var backupTypes = []Type{
 		Params: []Param{
 			componentParam(UseScratch, UseVault),
 			{Name: "backup", Kind: KindBackup, Default: LatestBackup, Doc: "its id, or latest"},
+			fromVault,
 		},
 		Outputs: []Output{
 			{"backup", KindBackup, "its id"},
@@ -78,6 +85,7 @@ var backupTypes = []Type{
 		Params: []Param{
 			componentParam(UseVault),
 			{Name: "backup", Kind: KindBackup, Default: LatestVerifiedBackup, Doc: "its id, or latest-verified, or latest"},
+			fromVault,
 			{Name: "to", Kind: KindObject, Required: true, OneOf: [][]string{{"site", "target"}}, Doc: "where to", Fields: []Param{
 				{Name: "site", Kind: KindSite, Uses: []Use{UseSite}, Doc: "a site: into a new branch of its project"},
 				{Name: "target", Kind: KindTarget, Uses: []Use{UseTarget}, Doc: "a target of the configuration: into that database, when it is empty"},

@@ -20,7 +20,7 @@ func (l *linter) names(step *Step) {
 		visit(t.Params, half.with, half.path, func(p *Param, kind Kind, value any, where string) {
 			l.known(p, kind, value, where)
 			if !t.Probe {
-				l.reachable(p, value, where)
+				l.reachable(p, value, where, half.with[paramVault] != nil)
 			}
 		})
 	}
@@ -75,8 +75,9 @@ func (l *linter) lostSite() {
 	}
 }
 
-// reachable finds steps that need something of the site that is supposed to be gone.
-func (l *linter) reachable(p *Param, value any, path string) {
+// reachable finds steps that need something of the site that is supposed to be gone; otherVault says that they name the
+// vault that they read.
+func (l *linter) reachable(p *Param, value any, path string, otherVault bool) {
 	lost := l.lostInputs()
 	if len(p.Uses) == 0 || len(lost) == 0 {
 		return
@@ -98,6 +99,9 @@ func (l *linter) reachable(p *Param, value any, path string) {
 		return
 	}
 	for _, use := range p.Uses {
+		if use == UseVault && otherVault && p.Name != paramVault {
+			continue
+		}
 		site := l.views.Configuration.Site(use, name)
 		if site == "" {
 			continue

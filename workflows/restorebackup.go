@@ -29,6 +29,8 @@ type RestoreResult struct {
 	Target activities.Target `json:"target"`
 	Rows   int64             `json:"rows"`
 	Checks []manifest.Check  `json:"checks"`
+	// Compared is the receipt of the comparison.
+	Compared activities.Receipt `json:"compared,omitzero"`
 	// WasVerified says that the backup had been verified before.
 	WasVerified bool          `json:"was_verified"`
 	Took        time.Duration `json:"took"`
@@ -120,7 +122,7 @@ func (r *restoreBackup) run(ctx workflow.Context) (*RestoreResult, error) {
 		return nil, err
 	}
 	return &RestoreResult{
-		Backup: r.found.Backup, Point: r.found.Point, Target: inner.target, Rows: inner.loaded.Rows, Checks: compared.Checks,
+		Backup: r.found.Backup, Point: r.found.Point, Target: inner.target, Rows: inner.loaded.Rows, Checks: compared.Checks, Compared: compared.Receipt,
 		WasVerified: r.found.Verified, Took: workflow.Now(ctx).Sub(r.started),
 		Selected: selected, LeftOut: inner.restored.LeftOut, LeftOutCount: inner.restored.LeftOutCount,
 	}, nil

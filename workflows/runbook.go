@@ -62,13 +62,14 @@ type RunbookResult struct {
 // Every event is journaled in the vaults; a step that changes something begins only when that is written.
 func Runbook(ctx workflow.Context, in RunbookInput) (*RunbookResult, error) {
 	e := newEngine(ctx, in)
+	if err := e.answer(ctx); err != nil {
+		return nil, err
+	}
 	if err := e.admit(ctx); err != nil {
 		setState(ctx, string(plan.ExecutionFailed))
 		return nil, err
 	}
-	if err := e.listen(ctx); err != nil {
-		return nil, err
-	}
+	e.listen(ctx)
 	if err := e.hold(ctx); err != nil {
 		setState(ctx, string(plan.ExecutionFailed))
 		return nil, err

@@ -91,6 +91,9 @@ func newStage(t *testing.T, text string, inner ...map[string]string) *stage {
 		s.alerts = append(s.alerts, a.Kind)
 		return nil
 	})
+	register("VouchWorkflow", func(_ context.Context, in activities.VouchInput) (activities.StepDone, error) {
+		return s.act(context.Background(), activities.StepInput{Guard: in.Guard, With: in.With})
+	})
 	for _, kind := range runbooks.Types() {
 		if kind.Activity != "" {
 			register(kind.Activity, s.act)

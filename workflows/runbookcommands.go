@@ -31,13 +31,14 @@ type CommandOutcome struct {
 	State   plan.ExecutionState `json:"state"`
 }
 
-// listen registers how people reach the execution. It comes after the state is there.
-func (e *engine) listen(ctx workflow.Context) error {
-	if err := workflow.SetQueryHandlerWithOptions(ctx, ViewQuery, func() (View, error) { return e.view(), nil },
+// answer registers what people ask and what they say by updates, before anything else: who asks in the first moment waits
+// until the execution is admitted, and is not told that nobody knows what an update is.
+func (e *engine) answer(ctx workflow.Context) error {
+	if err := workflow.SetQueryHandlerWithOptions(ctx, ViewQuery, e.viewed,
 		workflow.QueryHandlerOptions{Description: "Where the execution stands: steps, gates, who is waited for"}); err != nil {
 		return err
 	}
-	err := workflow.SetUpdateHandlerWithOptions(ctx, CommandUpdate, e.command, workflow.UpdateHandlerOptions{
+	return workflow.SetUpdateHandlerWithOptions(ctx, CommandUpdate, e.command, workflow.UpdateHandlerOptions{
 		// Only size and shape: what a command is worth needs the roster, and refusals have to be recorded.
 		Validator: func(_ workflow.Context, signed plan.SignedCommand) error {
 			if len(signed.Signed)+len(signed.Signature)+len(signed.Voucher) > maxCommand {
@@ -50,9 +51,10 @@ func (e *engine) listen(ctx workflow.Context) error {
 		},
 		Description: "One signed command of a person: approve, reject, pause, …",
 	})
-	if err != nil {
-		return err
-	}
+}
+
+// listen hears signals. It comes after the state is there.
+func (e *engine) listen(ctx workflow.Context) {
 	commands := workflow.GetSignalChannelWithOptions(ctx, CommandSignal, workflow.SignalChannelOptions{Description: "As the update, for hours without a worker"})
 	pause := workflow.GetSignalChannelWithOptions(ctx, PauseSignal, workflow.SignalChannelOptions{Description: "Starts no new step. Needs no signature; going on does"})
 	e.unheard = func() int { return commands.Len() + pause.Len() }
@@ -75,11 +77,21 @@ func (e *engine) listen(ctx workflow.Context) error {
 			}
 		}
 	})
-	return nil
+}
+
+// viewed is the answer to the query.
+func (e *engine) viewed() (View, error) {
+	if e.state == nil {
+		return View{}, activities.NotFound("ask again in a moment", "execution %s is not admitted yet", e.id)
+	}
+	return e.view(), nil
 }
 
 // command judges one command and does what it says. Commands are judged one after the other.
 func (e *engine) command(ctx workflow.Context, signed plan.SignedCommand) (CommandOutcome, error) {
+	if err := workflow.Await(ctx, func() bool { return e.state != nil }); err != nil {
+		return CommandOutcome{}, err
+	}
 	if err := e.judging.Lock(ctx); err != nil {
 		return CommandOutcome{}, err
 	}

@@ -197,12 +197,7 @@ func (e *engine) do(ctx workflow.Context, step *runbooks.Step) execution.Event {
 // credentials.
 func (e *engine) activity(ctx workflow.Context, step *runbooks.Step, kind *runbooks.Type, with map[string]any, order plan.WorkOrder) (done activities.StepDone, err error) {
 	guard := e.guard(step.ID)
-	order.Docket = e.in.Docket
-	order.Gates, order.Receipts = e.evidence(step)
-	if s := e.state; s.Ungraceful != nil && s.UngracefulReceipt != nil {
-		order.Ungraceful, order.Receipts = s.Ungraceful, append(order.Receipts, *s.UngracefulReceipt)
-	}
-	guard.Work = &order
+	guard.Work = e.workOrder(step, order)
 	options := profileOf(kind, step.Retry, step.Timeout)
 	if order.Undo {
 		options = profileOf(kind, step.Undo.Retry, step.Undo.Timeout)
@@ -215,31 +210,26 @@ func (e *engine) activity(ctx workflow.Context, step *runbooks.Step, kind *runbo
 	return done, err
 }
 
+// workOrder completes what a step's activity has to be shown.
+func (e *engine) workOrder(step *runbooks.Step, order plan.WorkOrder) *plan.WorkOrder {
+	order.Docket = e.in.Docket
+	order.Gates, order.Receipts = e.evidence(step)
+	if s := e.state; s.Ungraceful != nil && s.UngracefulReceipt != nil {
+		order.Ungraceful, order.Receipts = s.Ungraceful, append(order.Receipts, *s.UngracefulReceipt)
+	}
+	return &order
+}
+
 // evidence gathers what a step's activity has to see: the decisions at the gates before it, and the results
 // that its parameters and those gates refer to.
 func (e *engine) evidence(step *runbooks.Step) (gates []plan.GateEvidence, receipts []plan.Receipt) {
 	receipts = append(receipts, e.admitted.Accepted)
-	wanted := map[string]bool{step.ID: true}
-	note := func(values map[string]any) {
-		for _, ref := range runbooks.References(values) {
-			wanted[ref.Step] = true
-		}
-	}
-	note(step.With)
+	wanted := e.leansOn(step, step.With)
 	if step.Undo != nil {
-		note(step.Undo.With)
+		wanted = e.leansOn(step, step.With, step.Undo.With)
 	}
-	if step.When != nil {
-		for _, equal := range step.When.Equals {
-			note(map[string]any{"": equal.Ref})
-		}
-	}
+	wanted[step.ID] = true
 	for _, id := range e.runbook.GatesBefore(step.ID) {
-		if when := e.runbook.Step(id).When; when != nil {
-			for _, equal := range when.Equals {
-				note(map[string]any{"": equal.Ref})
-			}
-		}
 		gate := e.state.Step(id).Gate
 		if gate == nil || gate.Confirm {
 			continue
@@ -259,6 +249,34 @@ func (e *engine) evidence(step *runbooks.Step) (gates []plan.GateEvidence, recei
 		}
 	}
 	return gates, receipts
+}
+
+// leansOn are the steps whose results parameters of a step refer to, its condition, and those of the gates before it.
+func (e *engine) leansOn(step *runbooks.Step, parameters ...map[string]any) map[string]bool {
+	leans := map[string]bool{}
+	note := func(values any) {
+		for _, ref := range runbooks.References(values) {
+			if ref.Root == runbooks.RootSteps {
+				leans[ref.Step] = true
+			}
+		}
+	}
+	for _, values := range parameters {
+		note(values)
+	}
+	conditional := []*runbooks.Step{step}
+	for _, id := range e.runbook.GatesBefore(step.ID) {
+		conditional = append(conditional, e.runbook.Step(id))
+	}
+	for _, s := range conditional {
+		if s.When == nil {
+			continue
+		}
+		for _, equal := range s.When.Equals {
+			note(map[string]any{"": equal.Ref})
+		}
+	}
+	return leans
 }
 
 // withDocket shows a guard's activity what the execution began with.

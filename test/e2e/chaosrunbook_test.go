@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/lifeboat-dr/lifeboat/internal/neon"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
 )
 
@@ -201,6 +203,18 @@ func (m *matrix) tidy(c *stageCell) {
 	p := &crowd{stage: m.stage, t: m.t, c: c}
 	if !p.removeBranches() {
 		m.t.Errorf("%s: its branch could not be removed", c.id)
+	}
+	if c.disturbance != canceled || c.row.step != "gone" {
+		return
+	}
+	// Removing a branch cannot be taken back, so who cancels then leaves everything as it is: the branch may be there.
+	site := m.stack.Sites[0]
+	api, err := site.Neon()
+	if err == nil {
+		err = api.DeleteBranchByName(m.t.Context(), site.Project, "lifeboat/"+c.id+"/past")
+	}
+	if err != nil && !errors.Is(err, neon.ErrNotFound) {
+		m.t.Errorf("%s: remove the branch that its removal left: %v", c.id, err)
 	}
 }
 

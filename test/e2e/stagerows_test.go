@@ -140,6 +140,9 @@ func stageRows() []stageRow {
 	rows = append(rows, stageRow{step: "prove", boundary: "opened", at: child("OpenTarget", "prove", "after"), part: "prove"})
 	add("bring", "bring", child("OpenTarget", "bring", "before"), child("FinishTarget", "bring", "after"))
 	rows = append(rows, stageRow{step: "bring", boundary: "opened", at: child("OpenTarget", "bring", "after"), part: "bring"})
+	for _, step := range []string{"save", "prove", "bring"} {
+		rows = append(rows, stageRow{step: step, boundary: "vouched", at: own("VouchWorkflow", step, "after"), part: step})
+	}
 	activity("bring", "tables", "CheckSQL")
 	activity("past", "past", "MakeBranch")
 	activity("past", "lost", "MeasureLostWindow")
