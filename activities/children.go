@@ -63,6 +63,7 @@ func (s *Steps) VouchWorkflow(ctx context.Context, in VouchInput) (StepDone, err
 	if p.Backup != "" && p.Backup != in.Backup && manifest.ValidBackupID(p.Backup) {
 		return StepDone{}, unvouched("the step is about backup %s, not %s", p.Backup, in.Backup)
 	}
+	defer alive(ctx, &counter{})()
 	b, err := s.Finder.Load(ctx, c, in.Backup)
 	if errors.Is(err, ErrNoBackup) {
 		return StepDone{}, unvouched("%v", err)

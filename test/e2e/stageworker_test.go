@@ -154,6 +154,8 @@ func (m *moment) describe(args []any) {
 			if in.Guard.Work != nil && in.Guard.Work.Undo {
 				m.About = append(m.About, "undo")
 			}
+		case activities.VouchInput:
+			m.Step = in.Guard.Step
 		case activities.GateInput:
 			m.Step = in.Guard.Step
 		case activities.JournalInput:
