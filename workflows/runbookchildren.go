@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -86,12 +87,8 @@ func (e *engine) vouchable(step *runbooks.Step) bool {
 	for _, r := range receipts {
 		has[r.Step] = true
 	}
-	for id := range e.leansOn(step, step.With) {
-		if !has[id] {
-			return false
-		}
-	}
-	return true
+	leans := e.leansOn(step, step.With)
+	return !slices.ContainsFunc(e.runbook.Steps, func(other runbooks.Step) bool { return leans[other.ID] && !has[other.ID] })
 }
 
 // selected are the tables that a restore is restricted to; nil for all.
