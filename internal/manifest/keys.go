@@ -115,3 +115,15 @@ func RosterPrefix(fingerprint string) string { return "v1/roster/" + fingerprint
 func RosterKey(fingerprint string, number int, digest string) string {
 	return fmt.Sprintf("%s%08d-%s.json", RosterPrefix(fingerprint), number, digest)
 }
+
+// EpochsPrefix is where the epochs are that failovers took.
+const EpochsPrefix = "v1/epochs/"
+
+// EpochName is the name of an epoch's record below its prefix.
+func EpochName(number int64) string { return fmt.Sprintf("%08d.json", number) }
+
+// EpochKey is where the record of an epoch is.
+func EpochKey(number int64) string { return EpochsPrefix + EpochName(number) }
+
+// RehearsedEpochsPrefix is where a drill takes epochs: the same writes to the same vaults, for nobody but itself.
+func RehearsedEpochsPrefix(execution string) string { return "v1/rehearsals/" + execution + "/epochs/" }

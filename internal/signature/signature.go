@@ -23,6 +23,8 @@ const (
 	Journal Namespace = "journal@lifeboat-dr"
 	// Order is for standing orders, by their owners.
 	Order Namespace = "order@lifeboat-dr"
+	// Epoch is for the records of failovers.
+	Epoch Namespace = "epoch@lifeboat-dr"
 )
 
 // ErrUntrusted says that a signature does not hold: made by nobody who may, for something else, too late,
