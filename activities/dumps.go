@@ -123,6 +123,9 @@ func (d *Dumps) CopyServer(ctx context.Context, in CopyServerInput) (ServerCopy,
 		return ServerCopy{}, err
 	}
 	var count counter
+	if err := d.Orders.checkPrimary(ctx, j.component); err != nil {
+		return ServerCopy{}, err
+	}
 	defer alive(ctx, &count)()
 	address, err := d.address(ctx, j.component, "")
 	if err != nil {

@@ -39,6 +39,7 @@ const (
 	TypeNoSuchChunk   = "IncompleteBackup"
 	TypeUnexpected    = "Unexpected"
 	TypeDoorBusy      = "DoorBusy"
+	TypeOvertaken     = "Overtaken"
 )
 
 // final makes an error that no retry can mend. What caused it is in the message; as a cause of its own it would
@@ -98,6 +99,11 @@ func Busy(target, holder string) error {
 // Forked says that somebody else writes the journal of the same execution.
 func Forked(cause error) error {
 	return hinted(TypeForked, cause, "find the other Temporal that runs this execution and stop one of them", "the journal is written by another engine, too")
+}
+
+// Overtaken says that a later failover has taken over. Nothing that was begun before it is done any more.
+func Overtaken(cause error, what string) error {
+	return hinted(TypeOvertaken, cause, "look at what the other execution did (lifeboat executions) and at the state of things; if something is still to be done, start it anew", "%s is not done any more", what)
 }
 
 // NotFound says that what was asked for is not there.

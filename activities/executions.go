@@ -74,6 +74,11 @@ func (x *Executions) AdmitExecution(ctx context.Context, in AdmitInput) (Admitte
 	if err := x.startable(permit, in.Execution); err != nil {
 		return Admitted{}, err
 	}
+	if in.Journal.Seq == 0 {
+		if err := x.Orders.checkBegun(ctx, brief, in.Execution); err != nil {
+			return Admitted{}, err
+		}
+	}
 	if out.Planned, err = x.boundTo(ctx, permit); err != nil {
 		return Admitted{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lifeboat-dr/lifeboat/internal/epoch"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/internal/roster"
 	"github.com/lifeboat-dr/lifeboat/internal/signature"
@@ -28,6 +29,9 @@ type Orders struct {
 	Genuine func(plan.Receipt) bool
 	// Target says why an execution may not act on a target in its mode.
 	Target func(plan.Brief, plan.Guard) error
+	// Epochs are the failovers that the vaults know of: an execution that was begun before the last one does
+	// nothing any more. nil where there are no vaults to ask, as in tests.
+	Epochs *epoch.Ledger
 	// ClicksSuffice gives up that somebody signs an irreversible live step with their own key.
 	ClicksSuffice bool
 	// Now is the clock; nil means the system's.

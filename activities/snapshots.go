@@ -33,6 +33,9 @@ func (s *Snapshots) OpenSnapshot(ctx context.Context, in OpenSnapshotInput) (Sna
 	if !manifest.ValidBackupID(in.Backup) {
 		return Snapshot{}, InvalidInput("%q is not a backup id", in.Backup)
 	}
+	if err := s.Orders.checkPrimary(ctx, c); err != nil {
+		return Snapshot{}, err
+	}
 	defer alive(ctx, &counter{})()
 	frozen, err := c.Source.Freeze(ctx, Freeze{Backup: in.Backup, LSN: in.LSN, ExpiresAt: in.ExpiresAt})
 	if err != nil {

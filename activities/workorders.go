@@ -14,7 +14,7 @@ import (
 // CheckStep returns nil when people allowed, with their signatures, what a step of a runbook is about to do:
 // the work order holds, the step's type may do action, and the parameters are those of the signed runbook.
 // Its error is of type NotAllowed.
-func (o *Orders) CheckStep(_ context.Context, in StepInput, action plan.Action) error {
+func (o *Orders) CheckStep(ctx context.Context, in StepInput, action plan.Action) error {
 	bench, err := o.bench()
 	if err != nil {
 		return err
@@ -23,7 +23,10 @@ func (o *Orders) CheckStep(_ context.Context, in StepInput, action plan.Action) 
 	if err != nil {
 		return refused(err, string(action))
 	}
-	return refused(allows(permit, in, action), string(action))
+	if err := refused(allows(permit, in, action), string(action)); err != nil {
+		return err
+	}
+	return o.checkEpoch(ctx, in.Guard, string(action))
 }
 
 // CheckLook is CheckStep for the activities that only look or tell. Whoever owns the Temporal namespace could

@@ -33,6 +33,8 @@ type Type struct {
 	Skippable bool
 	// Probe says that the step is meant for a site that may be gone: it looks, or it fences.
 	Probe bool
+	// Anywhere says that any worker does it, not one of the target's site, which may be gone.
+	Anywhere bool
 	// UndoTypes are the types that can take it back.
 	UndoTypes []string
 	// Long says that one try may take as long as the step may: it reads data, and says that it is alive.
@@ -96,7 +98,7 @@ type Output struct {
 }
 
 var catalogue = func() []Type {
-	all := slices.Concat(peopleTypes, controlTypes, backupTypes, checkTypes, trafficTypes, branchTypes)
+	all := slices.Concat(peopleTypes, controlTypes, backupTypes, checkTypes, trafficTypes, branchTypes, failoverTypes)
 	for i := range all {
 		all[i].Assumed = cmp.Or(all[i].Assumed, all[i].Effect)
 	}

@@ -95,6 +95,9 @@ func (a *app) run(ctx context.Context, name string, f runFlags) error {
 	if err != nil {
 		return err
 	}
+	if brief.Epoch, err = a.epoch(ctx); err != nil {
+		return err
+	}
 	docket := plan.Docket{Runbook: string(text), Signatures: sigs}
 	if err := f.names(&brief, &docket, inside, planned); err != nil {
 		return err

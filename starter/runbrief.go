@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lifeboat-dr/lifeboat/activities"
+	"github.com/lifeboat-dr/lifeboat/internal/epoch"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/runbooks"
 )
@@ -52,6 +54,25 @@ func (a *app) brief(r *runbooks.Runbook, text []byte, f runFlags, planned *activ
 		return b, failWith(exitUsage, "%w", err)
 	}
 	return b, nil
+}
+
+// epoch is the number of the last failover, as the vaults know it. An execution that was begun before a failover does
+// nothing after it, so it has to be known now; when no vault can be asked, only one that was begun before any failover
+// at all is let through.
+func (a *app) epoch(ctx context.Context) (int64, error) {
+	engine, err := a.vaults(ctx)
+	if err != nil {
+		return 0, err
+	}
+	seen, err := engine.Epochs().Look(ctx)
+	if errors.Is(err, epoch.ErrAway) {
+		fmt.Fprintf(a.stderr, "No vault says whether there has been a failover: this begins as before the first one, and is refused if there was one (%v)\n", err)
+		return 0, nil
+	}
+	for _, problem := range seen.Problems {
+		fmt.Fprintf(a.stderr, "An object pretends to be an epoch: find out who can write to the vault (%v)\n", problem)
+	}
+	return seen.Highest, err
 }
 
 // readInputs reads NAME=VALUE into what is given already, and asks on the terminal for what is needed and missing.

@@ -182,7 +182,20 @@ func (e *engine) apply(ctx workflow.Context, event execution.Event) bool {
 // guard says for whom and under what a step's activity acts.
 func (e *engine) guard(step string) plan.Guard {
 	b := e.admitted.Brief
-	return plan.Guard{Execution: e.id, Step: step, Target: b.Target, Mode: b.Mode, Order: e.admitted.BriefDigest}
+	return plan.Guard{Execution: e.id, Step: step, Target: b.Target, Mode: b.Mode, Epoch: e.epoch(), Order: e.admitted.BriefDigest}
+}
+
+// epoch is what the execution believes in: the epoch that it was started in, or the last that it took.
+func (e *engine) epoch() int64 {
+	highest := e.admitted.Brief.Epoch
+	for _, step := range e.runbook.Steps {
+		if at := e.state.Step(step.ID); at.Receipt != nil {
+			if taken, ok := runbooks.TakenEpoch(step.Type, at.Outputs); ok {
+				highest = max(highest, taken)
+			}
+		}
+	}
+	return highest
 }
 
 // watchClock ends the way forward when the start's time is over.

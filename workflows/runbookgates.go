@@ -45,7 +45,7 @@ func (e *engine) openGate(ctx workflow.Context, step *runbooks.Step, with map[st
 	}
 	b := e.admitted.Brief
 	facts := plan.Facts{
-		Format: 1, Execution: e.id, Gate: step.ID, Round: gate.Round, Brief: e.admitted.BriefDigest, Mode: b.Mode, Target: b.Target,
+		Format: 1, Execution: e.id, Gate: step.ID, Round: gate.Round, Brief: e.admitted.BriefDigest, Mode: b.Mode, Target: b.Target, Epoch: e.epoch(),
 		Summary: textValue(with["message"]) + textValue(with["instructions"]), Requires: gate.Requires, Roles: gate.Roles, Opened: now, Deadline: gate.Deadline,
 		ExcludeRequester: gate.ExcludeRequester,
 	}

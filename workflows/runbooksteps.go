@@ -206,6 +206,9 @@ func (e *engine) activity(ctx workflow.Context, step *runbooks.Step, kind *runbo
 	if door := kind.Door(with); door != "" {
 		site = e.admitted.Doors[door]
 	}
+	if kind.Anywhere {
+		site = ""
+	}
 	err = workflow.ExecuteActivity(options.on(ctx, site, summaryOf(step, order.Undo)), kind.Activity, activities.StepInput{Guard: guard, With: with}).Get(ctx, &done)
 	return done, err
 }
@@ -244,7 +247,7 @@ func (e *engine) evidence(step *runbooks.Step) (gates []plan.GateEvidence, recei
 		gates = append(gates, shown)
 	}
 	for _, other := range e.runbook.Steps {
-		if at := e.state.Step(other.ID); wanted[other.ID] && at.Receipt != nil {
+		if at := e.state.Step(other.ID); (wanted[other.ID] || other.Type == runbooks.TypeTakeEpoch) && at.Receipt != nil {
 			receipts = append(receipts, *at.Receipt)
 		}
 	}

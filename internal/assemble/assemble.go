@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"filippo.io/age"
@@ -15,6 +16,7 @@ import (
 	"github.com/lifeboat-dr/lifeboat/activities"
 	"github.com/lifeboat-dr/lifeboat/internal/archive"
 	"github.com/lifeboat-dr/lifeboat/internal/config"
+	"github.com/lifeboat-dr/lifeboat/internal/epoch"
 	"github.com/lifeboat-dr/lifeboat/internal/roster"
 	"github.com/lifeboat-dr/lifeboat/internal/seal"
 	"github.com/lifeboat-dr/lifeboat/internal/secret"
@@ -52,6 +54,8 @@ type Engine struct {
 	pinger activities.Pinger
 	// doors and drillDoors are the ways on which applications reach databases.
 	doors, drillDoors map[string]traffic.Door
+	ledger            *epoch.Ledger
+	ledgerOnce        sync.Once
 }
 
 // New makes an engine. It opens no connection. Everything that is wrong is reported at once where it can be.

@@ -7,6 +7,7 @@ import (
 	"github.com/lifeboat-dr/lifeboat/activities"
 	"github.com/lifeboat-dr/lifeboat/internal/config"
 	"github.com/lifeboat-dr/lifeboat/internal/endpoint"
+	"github.com/lifeboat-dr/lifeboat/internal/epoch"
 	"github.com/lifeboat-dr/lifeboat/internal/evidence"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/internal/program"
@@ -31,11 +32,33 @@ func (e *Engine) Journal(ctx context.Context, execution string) (*evidence.Read,
 	return evidence.Load(ctx, e.JournalVaults(), e.Finder.Signers, execution)
 }
 
+const (
+	// epochPatience bounds how long one vault may take to tell of failovers, and epochFresh how long what it told is
+	// believed: an execution that a failover overtook does nothing any more after so long.
+	epochPatience = 5 * time.Second
+	epochFresh    = 2 * time.Second
+)
+
+// Epochs are the failovers that the vaults know of. Only a working engine can take one.
+func (e *Engine) Epochs() *epoch.Ledger {
+	e.ledgerOnce.Do(func() {
+		e.ledger = &epoch.Ledger{
+			Application: e.Config.Application, Signers: e.Finder.Signers, Signer: e.signer, Patience: epochPatience, Fresh: epochFresh,
+		}
+		for _, name := range sortedNames(e.vaults) {
+			v := e.vaults[name]
+			e.ledger.Vaults = append(e.ledger.Vaults, epoch.Vault{Name: name, Store: v.Store, Retain: v.Retain})
+		}
+	})
+	return e.ledger
+}
+
 // deciding lets orders know who decides.
 func (e *Engine) deciding(cfg *config.Config) {
 	if e.watch != nil {
 		e.orders.People = func() (*roster.Roster, error) { return e.watch.load() }
 	}
+	e.orders.Epochs = e.Epochs()
 	e.orders.Genuine = func(r plan.Receipt) bool { return activities.GenuineReceipt(e.keys, r) }
 	e.orders.ClicksSuffice = cfg.Roster != nil && cfg.Roster.ClicksSuffice
 }

@@ -129,6 +129,18 @@ func (s Seen) Primary(component, home string) string {
 	return home
 }
 
+// PrimaryIn is Primary as it was in an earlier epoch.
+func (s Seen) PrimaryIn(number int64, component, home string) string {
+	numbers := slices.Sorted(maps.Keys(s.places))
+	slices.Reverse(numbers)
+	for _, n := range numbers {
+		if r, held := s.leader(n); n <= number && held > 0 {
+			return Seen{Current: r}.Primary(component, home)
+		}
+	}
+	return home
+}
+
 // Blind says that an epoch may have been taken without being seen, because too few vaults answer.
 func (s Seen) Blind() bool { return len(s.Reached) <= s.Vaults-majority(s.Vaults) }
 

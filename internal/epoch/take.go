@@ -143,3 +143,16 @@ func (l *Ledger) create(ctx context.Context, vault Vault, key string, document [
 	}
 	return fmt.Errorf("vault %s: %w", vault.Name, err)
 }
+
+// Takeable says why no epoch could be taken now: too few vaults answer.
+func (s Seen) Takeable() error {
+	if len(s.Reached) >= majority(s.Vaults) {
+		return nil
+	}
+	return fmt.Errorf("%d of %d vaults have to take it: %w: %w", majority(s.Vaults), s.Vaults, ErrAway, errors.Join(s.Unreached...))
+}
+
+// In is a ledger of other epochs in the same vaults, such as those of a drill.
+func (l *Ledger) In(prefix string) *Ledger {
+	return &Ledger{Application: l.Application, Vaults: l.Vaults, Signers: l.Signers, Signer: l.Signer, Patience: l.Patience, Fresh: l.Fresh, Prefix: prefix, Now: l.Now}
+}

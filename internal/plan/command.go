@@ -147,6 +147,8 @@ type Brief struct {
 	// empty for none.
 	Plan          string `json:"plan,omitempty"`
 	PlanExecution string `json:"plan_execution,omitempty"`
+	// Epoch is the number of the last failover when the execution was started; 0 where there has never been one.
+	Epoch int64 `json:"epoch,omitempty"`
 }
 
 // Facts is what a gate shows to those who decide, and what their decisions are bound to.

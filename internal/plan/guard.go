@@ -28,7 +28,8 @@ type Guard struct {
 	// Target is the component or the named restore target acted upon.
 	Target string `json:"target"`
 	Mode   Mode   `json:"mode"`
-	// Epoch is the epoch the execution believes in; 0 where no failover has ever been.
+	// Epoch is the epoch the execution believes in, from its brief or from a receipt of its own; 0 where no failover
+	// has ever been.
 	Epoch int64 `json:"epoch"`
 	// Order is the SHA-256 (hex) of the standing order that allows it, or of the brief of an execution.
 	Order string `json:"order"`

@@ -55,6 +55,8 @@ const (
 	CauseWrongFacts Cause = "wrongFacts"
 	// CauseWrongPlan says that what is about to be done is not what the plan intended.
 	CauseWrongPlan Cause = "wrongPlan"
+	// CauseWrongEpoch says that the guard's epoch is neither the brief's nor one that the execution took.
+	CauseWrongEpoch Cause = "wrongEpoch"
 	// CauseTooFew says that too few people consented.
 	CauseTooFew Cause = "tooFewDecisions"
 	// CauseRejected says that somebody who may decide said no.

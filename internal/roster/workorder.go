@@ -80,7 +80,7 @@ func (b Bench) Check(g plan.Guard, now time.Time) (Permit, error) {
 	if err := c.gates(); err != nil {
 		return Permit{}, err
 	}
-	return c.permit, nil
+	return c.permit, c.epoch()
 }
 
 // CheckStart is Check for what an execution does on its own behalf, in every mode: it was started by a
@@ -244,6 +244,20 @@ func (h *hearing) scope() error {
 		return refuse(CauseWrongStep, "step %q does not apply to this execution%s", step.ID, because(err))
 	}
 	return nil
+}
+
+// epoch makes sure that the guard believes in an epoch that is proven: the brief's, or one that the execution itself
+// took. Whether a later one was taken meanwhile only the vaults know; that is for the caller.
+func (h *hearing) epoch() error {
+	if h.guard.Epoch == h.permit.Brief.Epoch {
+		return nil
+	}
+	for _, step := range h.permit.Runbook.Steps {
+		if taken, ok := runbooks.TakenEpoch(step.Type, h.permit.Scope.Outputs[step.ID]); ok && taken == h.guard.Epoch {
+			return nil
+		}
+	}
+	return refuse(CauseWrongEpoch, "it says that it acts in epoch %d, was started in epoch %d, and shows no receipt of having taken it", h.guard.Epoch, h.permit.Brief.Epoch)
 }
 
 // approach is the brief's, unless a commander switched it.
