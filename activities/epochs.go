@@ -89,15 +89,18 @@ func (s *Steps) TakeEpoch(ctx context.Context, in StepInput) (StepDone, error) {
 	if err := in.read(&p); err != nil {
 		return StepDone{}, err
 	}
+	if in.Guard.Mode == plan.ModePlan {
+		return s.planEpoch(ctx, in, p.Component)
+	}
+	if err := s.Orders.CheckStep(ctx, in, runbooks.ActionTakeEpoch); err != nil {
+		return StepDone{}, err
+	}
 	c, err := s.Crew.Component(p.Component)
 	if err != nil {
 		return StepDone{}, err
 	}
-	if in.Guard.Mode == plan.ModePlan {
-		return s.planEpoch(ctx, in, c)
-	}
-	if err := s.Orders.CheckStep(ctx, in, runbooks.ActionTakeEpoch); err != nil {
-		return StepDone{}, err
+	if _, err := c.At(p.To); err != nil {
+		return StepDone{}, err // it would live nowhere
 	}
 	ledger := s.Orders.Epochs
 	if ledger == nil {
@@ -131,8 +134,16 @@ func (s *Steps) tookEpoch(in StepInput, from string, number int64, taken, began 
 }
 
 // planEpoch finds out whether an epoch could be taken now.
-func (s *Steps) planEpoch(ctx context.Context, in StepInput, c *Component) (StepDone, error) {
+func (s *Steps) planEpoch(ctx context.Context, in StepInput, component string) (StepDone, error) {
 	if err := s.Orders.CheckLook(in, "TakeEpoch"); err != nil {
+		return StepDone{}, err
+	}
+	c, err := s.Crew.Component(component)
+	if err != nil {
+		return StepDone{}, err
+	}
+	to, _ := in.With["to"].(string)
+	if _, err := c.At(to); err != nil {
 		return StepDone{}, err
 	}
 	outputs := map[string]any{"epoch": float64(in.Guard.Epoch + 1), "taken": time.Now().UTC().Format(time.RFC3339Nano), "from": c.Site, "took": "0s"}

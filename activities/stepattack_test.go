@@ -11,9 +11,11 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/lifeboat-dr/lifeboat/activities"
+	"github.com/lifeboat-dr/lifeboat/internal/epoch"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/internal/roster"
 	"github.com/lifeboat-dr/lifeboat/internal/secret"
+	"github.com/lifeboat-dr/lifeboat/internal/store"
 	"github.com/lifeboat-dr/lifeboat/internal/traffic"
 	"github.com/lifeboat-dr/lifeboat/runbooks"
 )
@@ -38,6 +40,7 @@ steps:
   - {id: move, type: move-door, title: Move, with: {door: claims, to: {component: database}}, undo: {type: move-door, with: {door: claims, to: {target: spare}}}}
   - {id: shut, type: close-door, title: Close, with: {door: claims}, undo: {type: hold-door, with: {door: claims}}}
   - {id: open, type: open-door, title: Open, with: {door: claims}}
+  - {id: epoch, type: take-epoch, title: Epoch, with: {component: database, to: us-west-2}, undo: {type: take-epoch, with: {component: database, to: us-east-1}}}
   - {id: back, type: branch, title: Back, with: {component: database, purpose: back}, undo: {type: drop-branch, with: {component: database, purpose: back}}}
   - {id: gone, type: drop-branch, title: Gone, with: {component: database, purpose: back}}
   - {id: save, type: backup, title: Save, with: {component: database}}
@@ -71,7 +74,7 @@ var ways = []struct {
 }{
 	{"RunProgram", "run", true}, {"CallHTTP", "post", true},
 	{"HoldDoor", "hold", true}, {"MoveDoor", "move", true}, {"CloseDoor", "shut", true}, {"OpenDoor", "open", true},
-	{"MakeBranch", "back", true}, {"DropBranch", "gone", true}, {"VouchWorkflow", "save", true}, {"CallHTTP", "get", false},
+	{"TakeEpoch", "epoch", true}, {"MakeBranch", "back", true}, {"DropBranch", "gone", true}, {"VouchWorkflow", "save", true}, {"CallHTTP", "get", false},
 	{"CheckSQL", "ask", false}, {"MeasureLostWindow", "lost", false}, {"CheckReadiness", "ready", false}, {"SendNotice", "tell", false},
 }
 
@@ -111,6 +114,17 @@ func (l lockpick) Open(context.Context, traffic.OpenRequest) (traffic.Report, er
 }
 func (l lockpick) Close(context.Context, traffic.Change) (traffic.Report, error) { return l.touch() }
 
+// shelf is a vault that notices when something is put into it.
+type shelf struct {
+	store.Store
+	h *heist
+}
+
+func (s shelf) Create(ctx context.Context, key string, body []byte, opt store.CreateOptions) (store.Object, error) {
+	s.h.touched++
+	return s.Store.Create(ctx, key, body, opt)
+}
+
 func newHeist(t *testing.T, mode plan.Mode) *heist {
 	t.Helper()
 	h := &heist{court: newCourt(t), mode: mode}
@@ -121,8 +135,9 @@ func newHeist(t *testing.T, mode plan.Mode) *heist {
 	h.steps.Endpoints, h.steps.DrillEndpoints = map[string]activities.Endpoint{"page": h}, map[string]activities.Endpoint{"page": h}
 	h.steps.Doors, h.steps.DrillDoors = map[string]traffic.Door{"claims": lockpick{h}}, map[string]traffic.Door{"claims": lockpick{h}}
 	h.steps.Crew.Components = map[string]*activities.Component{"database": {
-		Name: "database", Source: &lured{heist: h}, Vault: activities.Vault{Name: "v", Store: emptyVault(t)},
+		Name: "database", Site: "us-east-1", Source: &lured{heist: h}, Standby: &lured{heist: h}, StandbySite: "us-west-2", Vault: activities.Vault{Name: "v", Store: emptyVault(t)},
 	}}
+	h.orders.Epochs = &epoch.Ledger{Application: "medlink", Signer: h.keys["erin"], Signers: h.x.Signers, Vaults: []epoch.Vault{{Name: "v", Store: shelf{emptyVault(t), h}}}}
 	h.steps.Finder = &activities.Finder{Signers: h.x.Signers}
 	h.docket, _ = h.court.docket(t, "alice", mode)
 	h.a = call[activities.Admitted](t, h.court, "AdmitExecution", activities.AdmitInput{Execution: scaleExecution, Docket: h.docket})
@@ -237,8 +252,8 @@ func (h *heist) lies(t *testing.T) map[string]func(in *activities.StepInput) {
 		"a step that is not there":   func(in *activities.StepInput) { in.Guard.Step = "destroy" },
 		"the gate as the step":       func(in *activities.StepInput) { in.Guard.Step = "gate" },
 		"another parameter": func(in *activities.StepInput) {
-			name := map[string]string{"run": "args", "post": "path", "get": "path", "ask": "query", "hold": "door", "move": "door", "shut": "door", "open": "door", "back": "purpose", "gone": "purpose", "save": "component", "lost": "tables", "ready": "within", "tell": "message"}[in.Guard.Step]
-			in.With[name] = map[string]any{"args": []any{99.0}, "path": "/everything", "query": "SELECT 1", "within": "9h", "message": "all is well", "door": "back", "purpose": "production", "component": "payroll", "tables": []any{"public.patients"}}[name]
+			name := map[string]string{"run": "args", "post": "path", "get": "path", "ask": "query", "hold": "door", "move": "door", "shut": "door", "open": "door", "epoch": "to", "back": "purpose", "gone": "purpose", "save": "component", "lost": "tables", "ready": "within", "tell": "message"}[in.Guard.Step]
+			in.With[name] = map[string]any{"args": []any{99.0}, "path": "/everything", "query": "SELECT 1", "within": "9h", "message": "all is well", "to": "us-east-1", "door": "back", "purpose": "production", "component": "payroll", "tables": []any{"public.patients"}}[name]
 		},
 		"a parameter that nobody knows": func(in *activities.StepInput) { in.With["force"] = true },
 		"a parameter less":              func(in *activities.StepInput) { in.With = map[string]any{} },

@@ -94,7 +94,7 @@ func newOrder(t *testing.T) *order {
 		facts: plan.Facts{Format: 1, Execution: execution, Gate: "go", Round: 1, Mode: plan.ModeLive, Target: "us-east", Summary: "Promote us-west?",
 			Steps: []plan.FactStep{{ID: "promote", Type: "http", Effect: "irreversible"}, {ID: "announce", Type: "http", Effect: "reversible"}}, Requires: 2, Roles: []string{plan.RoleApprover},
 			Opened: now.Add(-10 * time.Minute), Deadline: now.Add(20 * time.Minute)},
-		guard: plan.Guard{Execution: execution, Step: "promote", Target: "us-east", Mode: plan.ModeLive, Epoch: 4, Work: &plan.WorkOrder{}},
+		guard: plan.Guard{Execution: execution, Step: "promote", Target: "us-east", Mode: plan.ModeLive, Work: &plan.WorkOrder{}},
 	}
 	for _, person := range []string{"anna", "amir"} {
 		o.decisions = append(o.decisions, plan.Command{Format: 1, Kind: plan.CommandApprove, ID: roster.NewCommandID(), Execution: execution, Step: "go",

@@ -81,11 +81,15 @@ type verdict struct {
 // disturb runs a cell for each row and disturbance, and first the undisturbed executions that they are compared with.
 // What is killed is killed once for many cells, when each of them has reached its boundary.
 func (m *matrix) disturb(rows []stageRow) {
-	light, heavy := map[disturbance][]*stageCell{}, map[disturbance][]*stageCell{}
+	light, heavy, alone := map[disturbance][]*stageCell{}, map[disturbance][]*stageCell{}, map[disturbance][]*stageCell{}
 	calm := map[stageKind]bool{}
 	for _, row := range rows {
 		cells := light
-		if row.part != "" {
+		switch row.part {
+		case "":
+		case "over":
+			cells = alone // an epoch overtakes whatever else goes on
+		default:
 			cells = heavy
 		}
 		if kind := row.kind(); !calm[kind] {
@@ -98,8 +102,8 @@ func (m *matrix) disturb(rows []stageRow) {
 			}
 		}
 	}
-	for at, cells := range []map[disturbance][]*stageCell{light, heavy} {
-		size := []int{24, 4}[at]
+	for at, cells := range []map[disturbance][]*stageCell{light, heavy, alone} {
+		size := []int{24, 4, 1}[at]
 		for _, kind := range [][]*stageCell{slices.Concat(cells[answerLost], cells[canceled]), cells[workerKilled], cells[temporalKilled]} {
 			for some := range slices.Chunk(kind, size) {
 				m.round(some)

@@ -87,8 +87,12 @@ func (s *stage) begin(t *testing.T, c *stageCell) {
 	target := stageTarget(c.number)
 	inputs := c.row.inputs()
 	inputs["target"], inputs["door"], inputs["backup"] = target, c.door, s.backed
+	seen, err := s.engine.Epochs().LookNow(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	brief := plan.Brief{
-		Format: 1, Runbook: "every-step", RunbookDigest: runbooks.Digest(text), Application: "medlink", Mode: plan.ModeLive, Target: target,
+		Format: 1, Runbook: "every-step", Epoch: seen.Highest, RunbookDigest: runbooks.Digest(text), Application: "medlink", Mode: plan.ModeLive, Target: target,
 		Approach: plan.Graceful, Until: started.Add(3 * time.Hour), Inputs: inputs,
 		Nested: map[string]string{"every-inside": runbooks.Digest([]byte(everyInside))},
 	}

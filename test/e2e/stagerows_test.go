@@ -11,7 +11,7 @@ import (
 type stageRow struct {
 	step, boundary string
 	at             func(moment) bool
-	// part is what data the execution moves: save, prove, bring or past; empty for none.
+	// part is what data the execution moves: save, prove, bring or past, or that it is a failover, over; empty for none.
 	part string
 	// undo says that it is canceled at its last gate, and the boundary is one of its undo.
 	undo bool
@@ -37,7 +37,7 @@ func (r stageRow) kind() stageKind { return stageKind{r.part, r.undo} }
 
 // inputs are those of an execution that comes by the boundary; what is proved is saved first.
 func (r stageRow) inputs() map[string]any {
-	return map[string]any{"save": r.part == "save" || r.part == "prove", "prove": r.part == "prove", "bring": r.part == "bring", "past": r.part == "past"}
+	return map[string]any{"save": r.part == "save" || r.part == "prove", "prove": r.part == "prove", "bring": r.part == "bring", "past": r.part == "past", "over": r.part == "over"}
 }
 
 // inner is the step whose child workflow an activity belongs to; empty for the execution's own.
@@ -150,11 +150,19 @@ func stageRows() []stageRow {
 	rows = append(rows, stageRow{step: "bring", boundary: "before", at: written("undoStarted bring", "before"), part: "bring", undo: true},
 		stageRow{step: "bring", boundary: "after", at: own("JudgeCommand", "bring", "after", string(plan.CommandConfirm)), part: "bring", undo: true},
 		stageRow{step: "bring", boundary: "between", at: written("undoCompleted bring", "after"), part: "bring", undo: true})
+	activity("over", "epoch", "TakeEpoch")
 	for _, row := range []stageRow{
 		{boundary: "before", at: own("DropBranch", "past", "before", "undo")}, {boundary: "after", at: own("DropBranch", "past", "after", "undo")},
 		{boundary: "between", at: written("undoCompleted past", "after")},
 	} {
 		row.step, row.part, row.undo = "past", "past", true
+		rows = append(rows, row)
+	}
+	for _, row := range []stageRow{
+		{boundary: "before", at: own("TakeEpoch", "epoch", "before", "undo")}, {boundary: "after", at: own("TakeEpoch", "epoch", "after", "undo")},
+		{boundary: "between", at: written("undoCompleted epoch", "after")},
+	} {
+		row.step, row.part, row.undo = "epoch", "over", true
 		rows = append(rows, row)
 	}
 	return rows

@@ -23,6 +23,7 @@ inputs:
   prove: {type: boolean, title: whether it is proved, default: false}
   bring: {type: boolean, title: whether a backup is brought back, default: false}
   past: {type: boolean, title: whether a branch is made, default: false}
+  over: {type: boolean, title: whether it is a failover, default: false}
 roles:
   incident-commander: {title: decides}
   database-operator: {title: looks}
@@ -147,6 +148,13 @@ steps:
       http: {endpoint: stage, path: "/ready?execution=${execution.id}", expect: {json: {/ready: true}}}
 
   - {id: inside, type: runbook, title: Another runbook, with: {name: every-inside, inputs: {target: "${execution.target}"}}}
+
+  - id: epoch
+    type: take-epoch
+    title: Take the next epoch
+    when: {equals: {"${inputs.over}": true}}
+    with: {component: database, to: us-east-1}
+    undo: {type: take-epoch, with: {component: database, to: us-east-1}}
 
   - id: hold
     type: hold-door
