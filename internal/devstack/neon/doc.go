@@ -27,9 +27,9 @@
 //     refused like one before the history window.
 //   - A read-only endpoint is a hot standby of its branch; beside a read-write endpoint it is a streaming
 //     copy, made at each start of the compute.
-//   - Roles created by the API carry their rights themselves (attributes are not inherited in PostgreSQL), and
-//     before PostgreSQL 16 cannot make subscriptions, which is a superuser's right there. [Emulator.SuperuserURL]
-//     is the door for that; it has no counterpart at Neon.
+//   - Roles created by the API carry their rights themselves (attributes are not inherited in PostgreSQL). Before
+//     PostgreSQL 16, where making subscriptions is a superuser's right, an event trigger lends it to them for that one
+//     statement, as Neon's own build lets them. [Emulator.SuperuserURL] has no counterpart at Neon.
 //   - A branch's subscriptions are dropped, like Neon drops them, and its replication slots are not there.
 //   - Instant restore is for root branches, and resets a child to its parent's head; finalize_restore is absent.
 //   - Operations that a stopped emulator left are finished by the next start under new ids, and shown as failed

@@ -160,6 +160,9 @@ func (e *Emulator) bootstrap(ctx context.Context, p *project, b *branch) error {
 	if err := e.makeGroup(ctx, line); err != nil {
 		return err
 	}
+	if err := e.lendSubscriptions(ctx, line); err != nil {
+		return err
+	}
 	if err := e.applyRolesAndDatabases(ctx, line, b); err != nil {
 		return err
 	}

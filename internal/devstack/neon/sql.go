@@ -45,6 +45,59 @@ func (e *Emulator) makeGroup(ctx context.Context, line *timeline.Timeline) error
 		fmt.Sprintf("GRANT %s TO %s", grants, groupRole))
 }
 
+// lending lets roles of the group make subscriptions: for this one statement, within its transaction, they are
+// superusers, which nobody else ever sees. As a part of an extension that every database has, no dump carries it along.
+var lending = []string{
+	`CREATE OR REPLACE FUNCTION pg_catalog.emulator_lend() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+	IF pg_has_role(session_user, '` + groupRole + `', 'MEMBER') AND session_user <> '` + timeline.Superuser + `' THEN
+		EXECUTE format('ALTER ROLE %I %s', session_user, CASE tg_event WHEN 'ddl_command_start' THEN 'SUPERUSER' ELSE 'NOSUPERUSER' END);
+	END IF;
+END $$`,
+	"CREATE EVENT TRIGGER emulator_lend ON ddl_command_start WHEN TAG IN ('CREATE SUBSCRIPTION') EXECUTE FUNCTION pg_catalog.emulator_lend()",
+	"CREATE EVENT TRIGGER emulator_take ON ddl_command_end WHEN TAG IN ('CREATE SUBSCRIPTION') EXECUTE FUNCTION pg_catalog.emulator_lend()",
+	"ALTER EXTENSION plpgsql ADD FUNCTION pg_catalog.emulator_lend()",
+	"ALTER EXTENSION plpgsql ADD EVENT TRIGGER emulator_lend",
+	"ALTER EXTENSION plpgsql ADD EVENT TRIGGER emulator_take",
+}
+
+// lendSubscriptions puts it into what databases are made from.
+func (e *Emulator) lendSubscriptions(ctx context.Context, line *timeline.Timeline) error {
+	if e.major >= 16 {
+		return nil
+	}
+	if err := e.run(ctx, line, systemDatabase, "ALTER DATABASE template0 ALLOW_CONNECTIONS true"); err != nil {
+		return err
+	}
+	for _, database := range []string{"template0", "template1"} {
+		if err := e.lendIn(ctx, line, database); err != nil {
+			return err
+		}
+	}
+	return e.run(ctx, line, systemDatabase, "ALTER DATABASE template0 ALLOW_CONNECTIONS false")
+}
+
+// lendIn does it once in one database, also where a bootstrap was cut short.
+func (e *Emulator) lendIn(ctx context.Context, line *timeline.Timeline, database string) error {
+	conn, err := line.Connect(ctx, database)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		var there bool
+		if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_event_trigger WHERE evtname = 'emulator_take')").Scan(&there); err != nil || there {
+			return err
+		}
+		for _, s := range lending {
+			if _, err := tx.Exec(ctx, s, pgx.QueryExecModeSimpleProtocol); err != nil {
+				return fmt.Errorf("let roles make subscriptions: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
 // putRole makes a role or sets its password anew.
 func (e *Emulator) putRole(ctx context.Context, line *timeline.Timeline, r role) error {
 	name := ident(r.Name)
