@@ -81,6 +81,9 @@ func Retryable(err error) bool {
 	return errors.Is(err, ErrUnavailable) || errors.Is(err, ErrConflict)
 }
 
+// Fail wraps what a server said to another package, as this one does: scrubbed, and with what is known of it.
+func Fail(op, object string, err error) error { return fail(op, object, err) }
+
 // fail wraps a cause with what is known of it. An Error stays what it is; nil stays nil.
 func fail(op, object string, err error) error {
 	if err == nil {
