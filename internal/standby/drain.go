@@ -92,7 +92,7 @@ func (p *pair) settle(ctx context.Context, link Link, patience time.Duration) (l
 			return "", postgres.Fail("look whether the primary rests", "", err)
 		}
 		if next == m.next && len(open) == 0 {
-			return m.lsn, nil
+			return m.lsn, noteReached(ctx, p.standby, m.lsn)
 		}
 		if time.Now().After(limit) {
 			if len(open) > 0 {

@@ -101,11 +101,12 @@ func cutOff(ctx context.Context, conn *pgx.Conn, link Link, done *Promoted) erro
 	if s.Ready < s.Tables || s.Tables == 0 {
 		return failure(ErrState, "promote", "restore the newest verified backup instead", "its first copy is not whole: %d of %d tables follow", s.Ready, s.Tables)
 	}
+	if s, err = received(ctx, conn, link, s); err != nil {
+		return err
+	}
 	// The worker's own word is only there while it works; a repetition keeps what the first one read.
-	if s.Reached != "" {
-		if _, err := conn.Exec(ctx, "UPDATE "+linkTable+" SET reached = $1 WHERE reached IS NULL OR reached::pg_lsn < $1::pg_lsn", s.Reached); err != nil {
-			return postgres.Fail("note how far the standby is", "", err)
-		}
+	if err := noteReached(ctx, conn, s.Reached); err != nil {
+		return err
 	}
 	if err := run(ctx, conn, "end subscription", "ALTER SUBSCRIPTION "+ident(link.Slot())+" DISABLE"); err != nil {
 		return err
@@ -121,6 +122,41 @@ func cutOff(ctx context.Context, conn *pgx.Conn, link Link, done *Promoted) erro
 		}
 	}
 	return reached(ctx, conn, link)
+}
+
+// receivePatience is how long what is still on its way is applied before the subscription ends.
+const receivePatience = 10 * time.Second
+
+// received waits until the standby comes no further: what a primary sent before it was lost is to be applied.
+func received(ctx context.Context, conn *pgx.Conn, link Link, s State) (State, error) {
+	for limit := time.Now().Add(receivePatience); s.Running && time.Now().Before(limit); {
+		select {
+		case <-ctx.Done():
+			return s, context.Cause(ctx)
+		case <-time.After(2 * pollEvery):
+		}
+		now, err := subscription(ctx, conn, link)
+		if err != nil {
+			return s, err
+		}
+		if !now.Running { // its word ended with it
+			now.Reached = s.Reached
+		}
+		still := now.Reached == s.Reached
+		if s = now; still {
+			break
+		}
+	}
+	return s, nil
+}
+
+// noteReached keeps a position that the standby is certainly at: once the primary is lost, not every role can ask the server.
+func noteReached(ctx context.Context, standby *pgx.Conn, lsn string) error {
+	if lsn == "" {
+		return nil
+	}
+	_, err := standby.Exec(ctx, "UPDATE "+linkTable+" SET reached = $1 WHERE reached IS NULL OR reached::pg_lsn < $1::pg_lsn", lsn)
+	return postgres.Fail("note how far the standby is", "", err)
 }
 
 // reached asks the server for the position of the last transaction that it applied. Not every role may.
@@ -186,7 +222,7 @@ FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
 JOIN pg_catalog.pg_class p ON p.oid = k.confrelid JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace,
 LATERAL (SELECT pg_catalog.string_agg(pg_catalog.format('a.%I IS NOT NULL', ca.attname), ' AND ') AS filled,
 	pg_catalog.string_agg(pg_catalog.format('b.%I OPERATOR(%I.%s) a.%I', pa.attname, opn.nspname, op.oprname, ca.attname), ' AND ') AS pairs
-	FROM pg_catalog.unnest(k.conkey, k.confkey, k.conpfeqop) AS u (child, parent, equal)
+	FROM ROWS FROM (pg_catalog.unnest(k.conkey), pg_catalog.unnest(k.confkey), pg_catalog.unnest(k.conpfeqop)) AS u (child, parent, equal)
 	JOIN pg_catalog.pg_attribute ca ON ca.attrelid = k.conrelid AND ca.attnum = u.child
 	JOIN pg_catalog.pg_attribute pa ON pa.attrelid = k.confrelid AND pa.attnum = u.parent
 	JOIN pg_catalog.pg_operator op ON op.oid = u.equal JOIN pg_catalog.pg_namespace opn ON opn.oid = op.oprnamespace) x

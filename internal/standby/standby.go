@@ -125,8 +125,6 @@ func texts(ctx context.Context, conn *pgx.Conn, op, sql string, args ...any) ([]
 	return all, postgres.Fail(op, "", err)
 }
 
-func relation(schema, name string) string { return pgx.Identifier{schema, name}.Sanitize() }
-
 func ident(name string) string { return pgx.Identifier{name}.Sanitize() }
 
 func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

@@ -35,16 +35,19 @@ type State struct {
 }
 
 // subscription is the half that the standby knows.
-func (p *pair) subscription(ctx context.Context, link Link) (State, error) { return subscription(ctx, p.standby, link) }
+func (p *pair) subscription(ctx context.Context, link Link) (State, error) {
+	return subscription(ctx, p.standby, link)
+}
 
 func subscription(ctx context.Context, standby *pgx.Conn, link Link) (s State, err error) {
 	var heard *time.Time
+	var reached *string
 	err = standby.QueryRow(ctx, `SELECT s.subenabled, count(r.srrelid), count(*) FILTER (WHERE r.srsubstate = 'r'),
-		bool_or(w.pid IS NOT NULL), max(w.last_msg_receipt_time), coalesce(max(w.latest_end_lsn)::text, '')
+		bool_or(w.pid IS NOT NULL), max(w.last_msg_receipt_time), coalesce(max(w.latest_end_lsn), max(r.srsublsn))::text
 		FROM pg_catalog.pg_subscription s LEFT JOIN pg_catalog.pg_subscription_rel r ON r.srsubid = s.oid
 		LEFT JOIN pg_catalog.pg_stat_subscription w ON w.subid = s.oid AND w.relid IS NULL
 		WHERE s.subname = $1 AND s.subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
-		GROUP BY s.oid, s.subenabled`, link.Slot()).Scan(&s.Enabled, &s.Tables, &s.Ready, &s.Running, &heard, &s.Reached)
+		GROUP BY s.oid, s.subenabled`, link.Slot()).Scan(&s.Enabled, &s.Tables, &s.Ready, &s.Running, &heard, &reached)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return s, failure(ErrState, "look at the standby", "establish it: a step of type reprotect", "it follows nothing: there is no subscription %s", link.Slot())
 	}
@@ -54,11 +57,16 @@ func subscription(ctx context.Context, standby *pgx.Conn, link Link) (s State, e
 	if heard != nil {
 		s.HeardAt = heard.UTC()
 	}
+	if reached != nil {
+		s.Reached = *reached
+	}
 	s.Faults, err = faults(ctx, standby, link)
 	return s, err
 }
 
-func (p *pair) faults(ctx context.Context, link Link) (int64, error) { return faults(ctx, p.standby, link) }
+func (p *pair) faults(ctx context.Context, link Link) (int64, error) {
+	return faults(ctx, p.standby, link)
+}
 
 // faults is how often applying or copying failed; 0 where nobody counts.
 func faults(ctx context.Context, standby *pgx.Conn, link Link) (n int64, err error) {
@@ -124,6 +132,11 @@ func Look(ctx context.Context, primary, standby secret.String, link Link, patien
 	s.Lag = time.Since(began).Round(time.Millisecond)
 	if again := p.slot(ctx, link, &s); again != nil {
 		return s, again
+	}
+	if s.Whole() == nil {
+		if again := noteReached(ctx, p.standby, s.Reached); again != nil {
+			return s, again
+		}
 	}
 	return s, err
 }
