@@ -2,6 +2,7 @@ package notify
 
 import (
 	"regexp"
+	"strconv"
 	"time"
 )
 
@@ -21,7 +22,7 @@ func aTime(v string) bool   { _, err := time.Parse(time.RFC3339Nano, v); return 
 var fields = map[string]func(string) bool{
 	"backup": anID, "verified": anID, "snapshot": anID, "vault": anID, "target": anID, "branch": anID, "project": anID,
 	"runbook": anID, "step": anID, "gate": anID, "mode": anID, "state": anID, "order": anID, "schedule": anID, "error_type": anID,
-	"digest": anID, "request_id": anID, "lsn": anID, "version": anID, "worker": anID,
+	"component": anID, "site": anID, "database": anID, "door": anID, "digest": anID, "request_id": anID, "lsn": anID, "version": anID, "worker": anID,
 
 	"rows": aCount, "tables": aCount, "chunks": aCount, "objects": aCount, "parts": aCount, "bytes": aCount, "attempts": aCount,
 	"failures": aCount, "mismatches": aCount, "not_covered": aCount, "missing": aCount, "epoch": aCount, "approvals": aCount, "required": aCount, "level": aCount, "round": aCount,
@@ -30,4 +31,23 @@ var fields = map[string]func(string) bool{
 
 	"point": aTime, "backup_point": aTime, "verified_point": aTime, "started": aTime, "finished": aTime, "expires_at": aTime,
 	"deadline": aTime, "next_try": aTime,
+}
+
+// Shown is how a value may be shown to people outside, under the name that Lifeboat has for it: numbers, times and
+// periods under any name, ids under names of the allow-list. false is what may not: a text that could be anything.
+func Shown(name string, value any) (text string, ok bool) {
+	switch v := value.(type) {
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64), true
+	case int:
+		return strconv.Itoa(v), true
+	case bool:
+		return strconv.FormatBool(v), true
+	case string:
+		shape, known := fields[name]
+		if aCount(v) || aPeriod(v) || aTime(v) || known && shape(v) {
+			return v, true
+		}
+	}
+	return "", false
 }
