@@ -15,6 +15,8 @@ type Alert struct {
 	Fields    map[string]string `json:"fields,omitempty"`
 	Execution string            `json:"execution,omitempty"`
 	Time      time.Time         `json:"time"`
+	// Carded says that Slack shows a card for it, and needs no message besides.
+	Carded bool `json:"carded,omitempty"`
 }
 
 // Protection is how well each component is protected, as read from the vaults.

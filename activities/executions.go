@@ -30,6 +30,8 @@ type Executions struct {
 	Keys    workrecord.Keys
 	// Doors are the sites of doors, by the door's name.
 	Doors map[string]string
+	// Slack says that gates are shown there.
+	Slack bool
 }
 
 // AdmitExecution says what an execution follows, when the signatures of the runbook's owners and of its
@@ -83,7 +85,7 @@ func (x *Executions) AdmitExecution(ctx context.Context, in AdmitInput) (Admitte
 		return Admitted{}, err
 	}
 	out.Runbook, out.Commander, out.Command = *permit.Runbook, permit.Start.Person.ID, permit.Start.Command.ID
-	out.Site, out.Doors = x.siteOf(brief.Target), x.Doors
+	out.Site, out.Doors, out.Slack = x.siteOf(brief.Target), x.Doors, x.Slack
 	if out.Policies, err = x.policies(); err != nil {
 		return Admitted{}, err
 	}
@@ -183,7 +185,7 @@ func (x *Executions) JudgeCommand(_ context.Context, in JudgeInput) (Judged, err
 		used[id] = true
 	}
 	want := roster.Expectation{
-		Execution: in.Execution, Digest: in.Brief, Now: x.Orders.now(), Seen: func(id string) bool { return used[id] },
+		Execution: in.Execution, Digest: in.Brief, Now: x.Orders.now(), Vouchers: x.Orders.Vouchers, Seen: func(id string) bool { return used[id] },
 		Kinds: []plan.CommandKind{
 			plan.CommandPause, plan.CommandResume, plan.CommandRetry, plan.CommandSkip, plan.CommandUndo, plan.CommandUngraceful,
 			plan.CommandCancel, plan.CommandHandover, plan.CommandAcknowledge,
@@ -198,6 +200,9 @@ func (x *Executions) JudgeCommand(_ context.Context, in JudgeInput) (Judged, err
 		}
 	}
 	got, err := people.Check(in.Signed, want)
+	if err == nil {
+		err = x.signedFor(in, got)
+	}
 	if err != nil {
 		return Judged{Cause: string(roster.CauseOf(err)), Message: err.Error(), Command: got.Command}, nil
 	}
@@ -225,6 +230,20 @@ func atGate(want roster.Expectation, in JudgeInput, c plan.Command) roster.Expec
 		}
 	}
 	return want
+}
+
+// signedFor refuses the click that would complete a gate before something that cannot be taken back, while nobody has
+// signed there with their own key: the step behind it would be refused, when it is too late to ask again.
+func (x *Executions) signedFor(in JudgeInput, got roster.Accepted) error {
+	if x.Orders.ClicksSuffice || !got.Vouched || got.Command.Kind != plan.CommandApprove {
+		return nil
+	}
+	for _, g := range in.Gates {
+		if g.Step == got.Command.Step && g.Grave && !g.Signed && len(g.Voted)+1 >= g.Requires {
+			return roster.Refuse(roster.CauseNoOwnSignature, "what gate %q lets through cannot be taken back: one of those who approve signs with their own key", g.Step)
+		}
+	}
+	return nil
 }
 
 // AppendJournal continues an execution's journal in every vault that can be reached; one is enough. It is

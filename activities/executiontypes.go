@@ -40,6 +40,8 @@ type Admitted struct {
 	Site string `json:"site,omitempty"`
 	// Doors are the sites of doors, by the door's name: a step that works a door runs at its site.
 	Doors map[string]string `json:"doors,omitempty"`
+	// Slack says that gates have cards there.
+	Slack bool `json:"slack,omitempty"`
 	// Events is the journal of an execution that goes on.
 	Events []execution.Event `json:"events,omitempty"`
 }
@@ -112,6 +114,11 @@ type OpenGate struct {
 	Voted            []string  `json:"voted,omitempty"`
 	Opened           time.Time `json:"opened"`
 	Deadline         time.Time `json:"deadline,omitzero"`
+	// Requires is how many have to say yes. Grave says that what the gate lets through cannot be taken back, and
+	// Signed that somebody approved there with their own key.
+	Requires int  `json:"requires,omitempty"`
+	Grave    bool `json:"grave,omitempty"`
+	Signed   bool `json:"signed,omitempty"`
 }
 
 // Judged is what became of a command.

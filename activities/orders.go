@@ -32,6 +32,8 @@ type Orders struct {
 	// Epochs are the failovers that the vaults know of: an execution that was begun before the last one does
 	// nothing any more. nil where there are no vaults to ask, as in tests.
 	Epochs *epoch.Ledger
+	// Vouchers are the workers whose word for a click counts; nil for none.
+	Vouchers *signature.Verifier
 	// ClicksSuffice gives up that somebody signs an irreversible live step with their own key.
 	ClicksSuffice bool
 	// Now is the clock; nil means the system's.

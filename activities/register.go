@@ -19,6 +19,7 @@ type All struct {
 	Alerts     *Alerts
 	Executions *Executions
 	Steps      *Steps
+	Cards      *Cards
 }
 
 // Register adds every activity to a worker.
@@ -32,4 +33,5 @@ func (a *All) Register(r worker.ActivityRegistry) {
 	r.RegisterActivity(a.Alerts)
 	r.RegisterActivity(a.Executions)
 	r.RegisterActivity(a.Steps)
+	r.RegisterActivity(a.Cards)
 }

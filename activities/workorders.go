@@ -86,7 +86,7 @@ func (o *Orders) bench() (*roster.Bench, error) {
 		return nil, Misconfigured(err, "the roster")
 	}
 	return &roster.Bench{
-		Application: o.Application, Roster: people, Target: o.Target, Genuine: o.Genuine, ClicksSuffice: o.ClicksSuffice,
+		Application: o.Application, Roster: people, Target: o.Target, Genuine: o.Genuine, Vouchers: o.Vouchers, ClicksSuffice: o.ClicksSuffice,
 	}, nil
 }
 

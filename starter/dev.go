@@ -105,6 +105,7 @@ func (d *dev) printAddresses(a *app) {
 		fmt.Fprintf(a.stdout, "  %-10s     %s: Neon's API %s (project %s), S3 %s (bucket %s), door %s\n", site.Name, site.Role, site.API, site.Project, site.Store.Endpoint(), site.Bucket(), site.DoorAddr())
 	}
 	fmt.Fprintf(a.stdout, "  Alerts         %s\n", d.world.Inbox.URL())
+	fmt.Fprintf(a.stdout, "  Slack          %s (a stand-in: press the buttons as one of the five people)\n", d.world.Slack.URL)
 	fmt.Fprintf(a.stdout, "  Claims ledger  %s\n", d.world.Ledger)
 	self, err := os.Executable()
 	if err != nil {

@@ -64,6 +64,7 @@ func startDev(ctx context.Context, world *stack.Stack, log *slog.Logger) (_ *dev
 		return nil, err
 	}
 	d.engine.WatchRoster(ctx)
+	d.engine.ListenToSlack(ctx, d.client)
 	if err := d.workers.Start(); err != nil {
 		return nil, fmt.Errorf("start worker: %w", err)
 	}

@@ -62,6 +62,7 @@ func run(ctx context.Context, path string) error {
 		return err
 	}
 	engine.WatchRoster(ctx)
+	engine.ListenToSlack(ctx, c)
 	if err := workers.Start(); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}

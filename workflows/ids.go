@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/lifeboat-dr/lifeboat/activities"
 )
 
 // Queue is where workflows run, and activities that any worker can do.
@@ -73,3 +75,6 @@ func ofRun(ctx workflow.Context) string {
 func ExecutionID(runbook, target string, t time.Time) string {
 	return runbook + "/" + target + "/" + stamp(t)
 }
+
+// CardsID is the id of the workflow that goes on with an execution's cards when that has ended.
+func CardsID(execution string) string { return activities.CardsPrefix + execution }

@@ -16,6 +16,7 @@ const (
 	ReplicateName     = "Replicate"
 	EvaluateName      = "Evaluate"
 	RunbookName       = "Runbook"
+	CloseCardsName    = "CloseCards"
 )
 
 // Register adds every workflow to a worker.
@@ -26,5 +27,6 @@ func Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflowWithOptions(Replicate, workflow.RegisterOptions{Name: ReplicateName})
 	r.RegisterWorkflowWithOptions(Evaluate, workflow.RegisterOptions{Name: EvaluateName})
 	r.RegisterWorkflowWithOptions(Runbook, workflow.RegisterOptions{Name: RunbookName})
+	r.RegisterWorkflowWithOptions(CloseCards, workflow.RegisterOptions{Name: CloseCardsName})
 	r.RegisterWorkflowWithOptions(HoldTarget, workflow.RegisterOptions{Name: HoldName})
 }

@@ -30,6 +30,8 @@ type Carried struct {
 	Head     activities.JournalHead `json:"head"`
 	// Holes says that a vault lacked an entry of the journal at some time.
 	Holes bool `json:"holes,omitempty"`
+	// Cards are those in Slack.
+	Cards Cards `json:"cards,omitzero"`
 }
 
 // RunbookResult is how an execution ended.
@@ -79,6 +81,7 @@ func Runbook(ctx workflow.Context, in RunbookInput) (*RunbookResult, error) {
 	if e.late = workflow.GetVersion(ctx, "2026-11-25-show-late", workflow.DefaultVersion, 1) != workflow.DefaultVersion; e.late {
 		workflow.Go(ctx, e.keepShown)
 	}
+	e.showCards(ctx)
 	if e.forward(ctx) == nextRun {
 		return nil, e.continueAsNew(ctx)
 	}
@@ -117,6 +120,10 @@ type engine struct {
 	telling int
 	// acknowledged are the pages that somebody has taken, by step.
 	acknowledged map[string]plan.Command
+	// cards are those in Slack, where carded says that there are some; keeping that one is being shown.
+	cards           Cards
+	carded, keeping bool
+	stopCards       workflow.CancelFunc
 	// now and shown are what the Temporal UI and queries were last given. late says that they are given what changed
 	// when everything that could go on has done so, stale that there is something.
 	now         time.Time
@@ -175,6 +182,7 @@ func (e *engine) apply(ctx workflow.Context, event execution.Event) bool {
 	}
 	e.journal.pending = append(e.journal.pending, event)
 	e.dirty = true
+	e.note(event)
 	e.changed(ctx)
 	return true
 }
@@ -257,8 +265,9 @@ func (e *engine) conclude(ctx workflow.Context) (*RunbookResult, error) {
 	e.heal(ctx)
 	result.Journal = e.journal.head
 	_ = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
-	// Messages are waited for, but no receiver that is down keeps an execution from its end.
-	_, _ = workflow.AwaitWithTimeout(ctx, lastWords, func() bool { return e.telling == 0 })
+	// Messages and cards are waited for, but no receiver that is down keeps an execution from its end.
+	_, _ = workflow.AwaitWithTimeout(ctx, lastWords, func() bool { return e.telling == 0 && e.cardsShown() })
+	e.closeCards(ctx)
 	switch outcome {
 	case plan.ExecutionCompleted, plan.ExecutionCompletedWithExceptions:
 		return result, nil

@@ -220,9 +220,11 @@ func (e *engine) openGates() (open []activities.OpenGate) {
 			g := at.Gate
 			gate := activities.OpenGate{
 				Step: step.ID, Digest: g.Digest, Roles: g.Roles, ExcludeRequester: g.ExcludeRequester, Confirm: g.Confirm, Opened: g.Opened, Deadline: g.Deadline,
+				Requires: max(1, g.Requires), Grave: activities.Grave(e.runbook, step.ID, e.admitted.Brief.Mode),
 			}
 			for _, d := range g.Decisions {
 				gate.Voted = append(gate.Voted, d.Person)
+				gate.Signed = gate.Signed || d.Command.Voucher == ""
 			}
 			open = append(open, gate)
 		case at.State == plan.StepUndoing && step.Undo.Type == typeManual:

@@ -79,12 +79,13 @@ func (e *engine) continueAsNew(ctx workflow.Context) error {
 	if err := e.journaled(ctx); err != nil {
 		return err
 	}
+	cards := e.leaveCards(ctx)
 	if err := workflow.Await(ctx, func() bool {
 		return e.unheard() == 0 && !e.judging.IsLocked() && workflow.AllHandlersFinished(ctx) && len(e.journal.pending) == 0
 	}); err != nil {
 		return err
 	}
 	return workflow.NewContinueAsNewError(ctx, RunbookName, RunbookInput{
-		Docket: e.in.Docket, Journal: e.in.Journal, Carried: &Carried{Admitted: e.admitted, State: e.state, Head: e.journal.head, Holes: e.journal.holes},
+		Docket: e.in.Docket, Journal: e.in.Journal, Carried: &Carried{Admitted: e.admitted, State: e.state, Head: e.journal.head, Holes: e.journal.holes, Cards: cards},
 	})
 }

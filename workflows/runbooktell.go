@@ -17,7 +17,7 @@ func (e *engine) tellGate(ctx workflow.Context, step *runbooks.Step, again strin
 	e.tell(ctx, message{
 		step: step.ID, kind: "gate.open", again: again, severity: "warning", title: "Waiting for people: " + step.Title,
 		text:   "look at it and decide: lifeboat approve " + e.id + " " + step.ID,
-		fields: map[string]string{"required": strconv.Itoa(gate.Requires), "digest": gate.Digest},
+		fields: map[string]string{"required": strconv.Itoa(gate.Requires), "digest": gate.Digest}, carded: e.carded,
 	})
 }
 
@@ -52,6 +52,8 @@ type message struct {
 	again                 string
 	severity, title, text string
 	fields                map[string]string
+	// carded says that Slack shows a card for it.
+	carded bool
 }
 
 // tell sends a message without holding anything up.
@@ -72,7 +74,7 @@ func (e *engine) tell(ctx workflow.Context, m message) {
 	}
 	a := activities.Alert{
 		ID: id, Kind: m.kind, Severity: m.severity, Component: b.Target, Site: e.admitted.Site,
-		Title: m.title, Text: m.text, Fields: merge(m.fields, map[string]string{"mode": string(b.Mode), "runbook": e.runbook.Name}),
+		Title: m.title, Text: m.text, Fields: merge(m.fields, map[string]string{"mode": string(b.Mode), "runbook": e.runbook.Name}), Carded: m.carded,
 	}
 	e.telling++
 	ctx, done := workflow.NewDisconnectedContext(ctx) // a step that is stopped does not take its message back

@@ -29,6 +29,9 @@ func (e *Engine) alerting(cfg *config.Config) error {
 		}
 		receivers = append(receivers, notify.Receiver{Name: w.Name, Notifier: hook})
 	}
+	if e.slack != nil {
+		receivers = append(receivers, notify.Receiver{Name: "slack", Notifier: e.slack})
+	}
 	multi, err := notify.NewMulti(e.opt.Log, receivers...)
 	if err != nil {
 		return err
@@ -54,6 +57,6 @@ type teller struct{ notifier notify.Notifier }
 func (t teller) Tell(ctx context.Context, a activities.Alert) error {
 	return t.notifier.Notify(ctx, notify.Message{
 		ID: a.ID, Kind: a.Kind, Severity: notify.Severity(a.Severity), Component: a.Component, Site: a.Site,
-		Title: a.Title, Text: a.Text, Fields: a.Fields, Time: a.Time, Execution: a.Execution,
+		Title: a.Title, Text: a.Text, Fields: a.Fields, Time: a.Time, Execution: a.Execution, Carded: a.Carded,
 	})
 }

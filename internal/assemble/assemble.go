@@ -17,6 +17,7 @@ import (
 	"github.com/lifeboat-dr/lifeboat/internal/archive"
 	"github.com/lifeboat-dr/lifeboat/internal/config"
 	"github.com/lifeboat-dr/lifeboat/internal/epoch"
+	"github.com/lifeboat-dr/lifeboat/internal/notify/slack"
 	"github.com/lifeboat-dr/lifeboat/internal/roster"
 	"github.com/lifeboat-dr/lifeboat/internal/seal"
 	"github.com/lifeboat-dr/lifeboat/internal/secret"
@@ -52,6 +53,8 @@ type Engine struct {
 	keys   workrecord.Keys
 	teller activities.Teller
 	pinger activities.Pinger
+	// slack is nil where nothing is shown there.
+	slack *slack.Client
 	// doors and drillDoors are the ways on which applications reach databases.
 	doors, drillDoors map[string]traffic.Door
 	ledger            *epoch.Ledger
@@ -88,8 +91,13 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (*Engine, error) 
 	if e.orders, err = Orders(cfg); err != nil {
 		return nil, err
 	}
-	e.deciding(cfg)
+	if err := e.deciding(cfg); err != nil {
+		return nil, err
+	}
 	if e.doors, e.drillDoors, err = Doors(cfg); err != nil {
+		return nil, err
+	}
+	if err := e.slacking(cfg); err != nil {
 		return nil, err
 	}
 	if err := e.alerting(cfg); err != nil {

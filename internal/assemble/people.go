@@ -54,20 +54,27 @@ func (e *Engine) Epochs() *epoch.Ledger {
 }
 
 // deciding lets orders know who decides.
-func (e *Engine) deciding(cfg *config.Config) {
+func (e *Engine) deciding(cfg *config.Config) (err error) {
 	if e.watch != nil {
 		e.orders.People = func() (*roster.Roster, error) { return e.watch.load() }
 	}
 	e.orders.Epochs = e.Epochs()
 	e.orders.Genuine = func(r plan.Receipt) bool { return activities.GenuineReceipt(e.keys, r) }
-	e.orders.ClicksSuffice = cfg.Roster != nil && cfg.Roster.ClicksSuffice
+	if cfg.Roster == nil {
+		return nil
+	}
+	e.orders.ClicksSuffice = cfg.Roster.ClicksSuffice
+	if !cfg.Roster.Vouchers.IsZero() {
+		e.orders.Vouchers, err = verifier(cfg.Roster.Vouchers, "roster.vouchers")
+	}
+	return err
 }
 
 func (e *Engine) executions() *activities.Executions {
 	return &activities.Executions{
 		Crew: e.Crew, Orders: e.orders, Signers: e.Finder.Signers, Keys: e.keys,
 		Journal: &evidence.Journal{Vaults: e.JournalVaults(), Signer: e.signer, Patience: journalPatience},
-		Doors:   doorSites(e.Config),
+		Doors:   doorSites(e.Config), Slack: e.slack != nil,
 	}
 }
 

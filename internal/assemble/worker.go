@@ -48,6 +48,7 @@ func (e *Engine) Activities() *activities.All {
 		Replicas:   &activities.Replicas{Crew: e.Crew, Orders: e.orders, Finder: e.Finder, Signer: e.signer, Keys: e.keys},
 		Executions: e.executions(),
 		Steps:      e.steps(),
+		Cards:      e.cards(),
 		Alerts:     &activities.Alerts{Crew: e.Crew, Finder: e.Finder, Teller: e.teller, Deadman: e.pinger, LateAfter: e.Config.Alerts.LateAfter},
 	}
 }

@@ -46,6 +46,7 @@ func (d *decoder) check(c *Config) {
 	d.checkRoster(c)
 	d.checkSteps(c)
 	d.checkAlerts(c)
+	d.checkSlack(c)
 	d.checkWorker(c)
 }
 

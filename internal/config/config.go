@@ -35,9 +35,11 @@ type Config struct {
 	Endpoints map[string]Endpoint `yaml:"endpoints"`
 	Programs  map[string]Program  `yaml:"programs"`
 	Alerts    Alerts              `yaml:"alerts"`
-	Worker    Worker              `yaml:"worker"`
-	Temporal  Temporal            `yaml:"temporal"`
-	Log       Log                 `yaml:"log"`
+	// Slack is nil where gates are not shown there.
+	Slack    *Slack   `yaml:"slack"`
+	Worker   Worker   `yaml:"worker"`
+	Temporal Temporal `yaml:"temporal"`
+	Log      Log      `yaml:"log"`
 
 	// File is the absolute path of the file that was read.
 	File string `yaml:"-"`

@@ -83,6 +83,9 @@ type Roster struct {
 	File Path `yaml:"file"`
 	// Fingerprint is the SHA-256 (hex) of the first version, which is all that is believed without a signature.
 	Fingerprint string `yaml:"fingerprint"`
+	// Vouchers are the workers whose word for a click in Slack counts, by their signing keys; empty takes nobody's.
+	// Every worker needs it: each checks for itself who decided.
+	Vouchers Signers `yaml:"vouchers"`
 	// ClicksSuffice gives up that somebody signs an irreversible live step with their own key.
 	ClicksSuffice bool `yaml:"clicks_suffice"`
 }

@@ -44,6 +44,8 @@ type Message struct {
 	Time    time.Time
 	// Execution is the workflow id, empty where there is none.
 	Execution string
+	// Carded says that Slack shows a card for it, and needs no message besides.
+	Carded bool
 }
 
 // Check says whether a message can be sent at all.

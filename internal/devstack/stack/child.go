@@ -30,6 +30,8 @@ const childVariable = "LIFEBOAT_DEV_CHILD"
 type childSpec struct {
 	Neon *neonSpec `json:"neon,omitempty"`
 	App  *appSpec  `json:"app,omitempty"`
+	// Slack is the stand-in for it.
+	Slack *slackSpec `json:"slack,omitempty"`
 }
 
 type neonSpec struct {
@@ -76,6 +78,8 @@ func MaybeRun() (ran bool, err error) {
 		return true, runNeon(ctx, *spec.Neon)
 	case spec.App != nil:
 		return true, runApp(ctx, *spec.App)
+	case spec.Slack != nil:
+		return true, runSlack(ctx, *spec.Slack)
 	}
 	return true, errors.New("the child's specification names no child")
 }

@@ -111,7 +111,7 @@ func (s *Stack) configure(in secrets) error {
 	}
 	var text bytes.Buffer
 	err = configTemplate.Execute(&text, map[string]any{
-		"Sites": s.Sites, "WriterKey": WriterKey, "Verification": verification, "Escrow": escrow, "Temporal": temporal, "Fingerprint": fingerprint,
+		"Sites": s.Sites, "WriterKey": WriterKey, "Verification": verification, "Escrow": escrow, "Temporal": temporal, "Fingerprint": fingerprint, "Slack": s.Slack.URL, "SlackTeam": slackTeam,
 	})
 	if err != nil {
 		return fmt.Errorf("render configuration: %w", err)

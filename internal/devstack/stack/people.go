@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/lifeboat-dr/lifeboat/internal/keyring"
@@ -71,7 +70,7 @@ func assembleCast(dir, path string, now time.Time) (*roster.Chain, error) {
 			return nil, fmt.Errorf("read key of %s: %w", who.id, err)
 		}
 		v.Put(roster.Person{ID: who.id, Name: who.name, Email: comment, Roles: who.roles,
-			Keys: []roster.Key{{Key: key, Comment: comment}}, Slack: &roster.Slack{Team: "TMEDLINK", User: "U" + strings.ToUpper(who.id)}, Pager: who.id})
+			Keys: []roster.Key{{Key: key, Comment: comment}}, Slack: &roster.Slack{Team: slackTeam, User: slackUser(who.id)}, Pager: who.id})
 	}
 	v.Require(0)
 	v.Policies = []plan.Policy{{Name: "urgent", Repeat: 2, Levels: []plan.Level{

@@ -1,5 +1,5 @@
 // Package stack is the world that Lifeboat protects, on one machine: two sites with an S3 server, a
-// Neon emulator and a PgBouncer each, the sample application writing claims, an inbox for alerts, keys, and the
+// Neon emulator and a PgBouncer each, the sample application writing claims, an inbox for alerts, a stand-in for Slack, keys, and the
 // configuration that names them all. Every server is a child process of its own that dies with this
 // process, also when that is killed: the kernel delivers the death signal (package proc).
 //
@@ -58,6 +58,7 @@ type Stack struct {
 	// Sites are the primary and the standby, in this order.
 	Sites []*Site
 	Inbox *Inbox
+	Slack *Slack
 	// Config is the path of the configuration that was written for Lifeboat.
 	Config string
 	// Temporal is the address that the configuration names for Temporal's frontend.
@@ -107,6 +108,7 @@ func Start(ctx context.Context, opt Options) (_ *Stack, err error) {
 		return nil, err
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.StartSlack(groupCtx) })
 	for _, p := range layout {
 		site := &Site{Name: p.name, Role: p.role, Key: secrets.neonKey}
 		s.Sites = append(s.Sites, site)
@@ -218,6 +220,9 @@ func (s *Stack) Stop() {
 		if site.Store != nil {
 			group.Go(func() error { return site.Store.Stop(patience) })
 		}
+	}
+	if s.Slack != nil {
+		group.Go(func() error { return s.Slack.process.Stop(syscall.SIGTERM, patience) })
 	}
 	errs = append(errs, group.Wait())
 	if s.Inbox != nil {
