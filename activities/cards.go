@@ -128,6 +128,17 @@ func cardOf(permit roster.Permit, in KeepCardInput) (Card, error) {
 	if facts.Execution != in.Guard.Execution || facts.Gate != step.ID || facts.Brief != in.Guard.Order || facts.Mode != b.Mode || facts.Target != b.Target {
 		return Card{}, InvalidInput("the facts are not those of gate %s of %s", step.ID, in.Guard.Execution)
 	}
+	// What people are shown to decide about is what the signed text says; whether it still holds is checked again by
+	// the activities behind the gate.
+	for _, shown := range facts.Steps {
+		behind := permit.Runbook.Step(shown.ID)
+		if behind == nil || shown.Type != behind.Type || shown.Effect != string(behind.Effect) {
+			return Card{}, InvalidInput("the facts of gate %s show a step %q that the runbook has not, or as another", step.ID, shown.ID)
+		}
+	}
+	if gate := runbooks.GateOf(step); step.Type == "approval" && facts.Requires != gate.Requires {
+		return Card{}, InvalidInput("the facts of gate %s ask %d people, the runbook asks %d", step.ID, facts.Requires, gate.Requires)
+	}
 	card := Card{
 		Facts: in.Facts, Title: step.Title, Runbook: permit.Runbook.Title, Commander: in.Commander, Requester: permit.Start.Person.ID,
 		Task: step.Type == "manual", Grave: Grave(permit.Runbook, step.ID, b.Mode), State: in.State, Shows: map[string]string{},

@@ -26,7 +26,7 @@ var unguarded = map[string]bool{
 	// These tell people or a watcher.
 	"SendAlert": true, "PingDeadman": true,
 	// These stand under work orders (stepattack_test.go).
-	"AppendJournal": true, "HealJournal": true, "CallHTTP": true, "RunProgram": true, "CheckSQL": true, "CheckReadiness": true, "SendNotice": true,
+	"AppendJournal": true, "HealJournal": true, "KeepCard": true, "CallHTTP": true, "RunProgram": true, "CheckSQL": true, "CheckReadiness": true, "SendNotice": true,
 	"HoldDoor": true, "TakeEpoch": true, "MoveDoor": true, "OpenDoor": true, "CloseDoor": true, "MakeBranch": true, "DropBranch": true, "MeasureLostWindow": true, "VouchWorkflow": true,
 }
 

@@ -107,7 +107,8 @@ func (d *decoder) checkAlerts(c *Config) {
 			d.needRef(fmt.Sprintf("%s.secrets[%d]", at, j), ref, "a secret that signs messages")
 		}
 	}
-	if len(c.Alerts.Webhooks) == 0 {
+	d.checkPagers(c)
+	if len(c.Alerts.Webhooks) == 0 && c.Slack == nil {
 		d.warn("alerts", "nobody is told when something fails: add alerts.webhooks")
 	}
 	if c.Alerts.Deadman == nil {
@@ -122,6 +123,22 @@ func (d *decoder) checkAlerts(c *Config) {
 		if rpo := c.Components[name].RPO; rpo > 0 && c.Alerts.LateAfter > rpo {
 			d.warn("alerts.late_after", "component %q has missed its RPO of %s before anybody is told", name, plan.FormatDuration(rpo))
 		}
+	}
+}
+
+func (d *decoder) checkPagers(c *Config) {
+	names := map[string]bool{}
+	for i, p := range c.Alerts.Pagers {
+		at := fmt.Sprintf("alerts.pagers[%d]", i)
+		if !isName(p.Name) {
+			d.bad(join(at, "name"), "a name is needed: lower-case letters, digits and hyphens, a letter first")
+		}
+		if names[p.Name] {
+			d.bad(join(at, "name"), "this name stands here twice: give every pager its own")
+		}
+		names[p.Name] = true
+		d.url(join(at, "api"), p.API)
+		d.needRef(join(at, "routing_key"), p.RoutingKey, "the integration key of a service in PagerDuty")
 	}
 }
 

@@ -93,11 +93,24 @@ type Roster struct {
 // Alerts are how people are told.
 type Alerts struct {
 	Webhooks []Webhook `yaml:"webhooks"`
+	// Pagers are called by escalation policies only.
+	Pagers []Pager `yaml:"pagers"`
 	// Deadman is nil when nobody outside watches whether Lifeboat is alive.
 	Deadman *Deadman `yaml:"deadman"`
 	// LateAfter is the age of the newest verified restore point that alerts; zero is each component's RPO.
 	LateAfter time.Duration `yaml:"late_after"`
 }
+
+// Pager is a service of PagerDuty that escalation policies call: pager:NAME, or the pager of a person in the roster.
+type Pager struct {
+	Name string `yaml:"name"`
+	// API is where events go.
+	API string `yaml:"api"`
+	// RoutingKey is the integration key of a service (Events API v2).
+	RoutingKey secret.Ref `yaml:"routing_key"`
+}
+
+func (p *Pager) defaults() { p.API = "https://events.pagerduty.com/v2/enqueue" }
 
 // Webhook is a receiver of signed alerts.
 type Webhook struct {

@@ -78,6 +78,7 @@ func work(path string) error {
 		return err
 	}
 	engine.WatchRoster(ctx)
+	engine.ListenToSlack(ctx, c)
 	if err := workers.Start(); err != nil {
 		return err
 	}
@@ -96,8 +97,8 @@ type rig struct {
 	worker *proc.Process
 }
 
-// newRig brings everything up; edit changes the configuration that the stack wrote. It has no replicas: copies that
-// begin by themselves would use up the moments at which workers die.
+// newRig brings everything up; edit changes the configuration that the stack wrote. It has neither replicas nor Slack:
+// what begins by itself would use up the moments at which workers die.
 func newRig(t *testing.T, bytes int64, edit func(string) string) *rig {
 	t.Helper()
 	return newWorld(t, bytes, edit).up(t)
@@ -124,14 +125,17 @@ func (r *rig) up(t *testing.T) *rig {
 	return r
 }
 
-var copies = regexp.MustCompile(`(?m)^  copies: .*\n`)
+var (
+	copies   = regexp.MustCompile(`(?m)^  copies: .*\n`)
+	withCard = regexp.MustCompile(`(?m)^slack:\n(  .*\n)*`)
+)
 
-// newWorld brings up everything but Temporal and the worker, without replicas.
+// newWorld brings up everything but Temporal and the worker, without replicas and without Slack.
 func newWorld(t *testing.T, bytes int64, edit func(string) string) *rig {
 	t.Helper()
 	return worldAsItIs(t, bytes, func(text string) string {
 		text = strings.Replace(text, "    replicas: [us-west-2]\n", "", 1)
-		text = copies.ReplaceAllString(text, "")
+		text = withCard.ReplaceAllString(copies.ReplaceAllString(text, ""), "")
 		if edit != nil {
 			text = edit(text)
 		}
