@@ -114,7 +114,7 @@ func (r *rig) threeGates(t *testing.T) {
 		if m.ThreadTS == third.TS {
 			thread += m.Text
 		}
-		if m.ThreadTS == "" && m.For == "" && strings.Contains(m.Text, "question") {
+		if m.ThreadTS == "" && m.For == "" && strings.Contains(m.Text, "question: ") {
 			cards++
 		}
 	}
