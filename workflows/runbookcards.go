@@ -229,7 +229,8 @@ func CloseCards(ctx workflow.Context, in CloseCardsInput) error {
 	var first error
 	for i, card := range in.Cards.All {
 		newest := i == len(in.Cards.All)-1
-		if !card.Stale && !(newest && len(in.Cards.Lines) > 0) {
+		told := newest && len(in.Cards.Lines) > 0
+		if !card.Stale && !told {
 			continue
 		}
 		ask := card.input(in.Guard, in.Commander)

@@ -71,7 +71,10 @@ func TestAnEnvelopeThatComesTwice(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r.eventually("the refusal", func() bool { _, causes := r.court.heard(); return slices.Contains(causes, string(roster.CauseReplayed)) })
+	r.eventually("the refusal", func() bool {
+		_, causes := r.court.heard()
+		return slices.Contains(causes, string(roster.CauseReplayed))
+	})
 	said, causes := r.court.heard()
 	if _, private := r.messages("anna"); len(said) != 1 || len(causes) != 1 || len(private) != 0 {
 		t.Errorf("%d counted, %v refused, anna heard %v", len(said), causes, private)
