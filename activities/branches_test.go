@@ -56,6 +56,11 @@ type project struct {
 	client *neon.Client
 	id     string
 	main   *pgx.Conn
+	// emulator is what it stands on, and api its HTTP server.
+	emulator *emulator.Emulator
+	api      *httptest.Server
+	// uri is the owner's connection string as it was in the beginning.
+	uri string
 }
 
 func newProject(t *testing.T, addresses string) *project {
@@ -85,7 +90,7 @@ func newProject(t *testing.T, addresses string) *project {
 		t.Fatal("the project does not answer")
 	}
 	t.Cleanup(func() { _ = conn.Close(context.Background()) })
-	p := &project{client: client, id: first.ProjectID, main: conn}
+	p := &project{client: client, id: first.ProjectID, main: conn, emulator: e, api: server, uri: first.URI}
 	p.exec(t, "CREATE TABLE claims (n int PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())")
 	return p
 }

@@ -35,6 +35,8 @@ type Type struct {
 	Probe bool
 	// Anywhere says that any worker does it, not one of the target's site, which may be gone.
 	Anywhere bool
+	// By is the parameter that names the site whose worker does it nevertheless.
+	By string
 	// UndoTypes are the types that can take it back.
 	UndoTypes []string
 	// Long says that one try may take as long as the step may: it reads data, and says that it is alive.

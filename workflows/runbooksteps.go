@@ -207,7 +207,7 @@ func (e *engine) activity(ctx workflow.Context, step *runbooks.Step, kind *runbo
 		site = e.admitted.Doors[door]
 	}
 	if kind.Anywhere {
-		site = ""
+		site = textValue(with[kind.By])
 	}
 	err = workflow.ExecuteActivity(options.on(ctx, site, summaryOf(step, order.Undo)), kind.Activity, activities.StepInput{Guard: guard, With: with}).Get(ctx, &done)
 	return done, err

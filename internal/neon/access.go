@@ -184,3 +184,21 @@ func (c *Client) ConnectionURI(ctx context.Context, spec ConnectionSpec) (secret
 	}
 	return secret.New(out.URI), nil
 }
+
+// ResetPassword gives a role a new password, which Neon keeps, and waits until the old one is worth nothing: until
+// then it still opens. The role's sessions are dropped. Repeating it gives another new password.
+func (c *Client) ResetPassword(ctx context.Context, project, branch, role string) error {
+	const op = "reset password"
+	if err := checkIDs(op, "project", project, "branch", branch); err != nil {
+		return err
+	}
+	if role == "" || role == "." || role == ".." {
+		return invalid(op, "%q is not the name of a role", role)
+	}
+	var out operations // the new password in the answer is left unread
+	in := call{op: op, method: http.MethodPost, path: branchPath(project, branch, "roles", role, "reset_password")}
+	if _, err := c.do(ctx, in, &out); err != nil {
+		return err
+	}
+	return c.wait(ctx, op, out.Operations)
+}
