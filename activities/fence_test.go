@@ -132,6 +132,7 @@ func TestAFenceShutsEverybodyOutAndProvesIt(t *testing.T) {
 
 // TestNoAnswerProvesNothing: a primary that does not answer is not called fenced.
 func TestNoAnswerProvesNothing(t *testing.T) {
+	t.Parallel()
 	p := newPrimary(t, plan.ModeLive, "127.94.2.0/24")
 	p.project.api.CloseClientConnections()
 	p.project.api.Close()
@@ -147,6 +148,7 @@ func TestNoAnswerProvesNothing(t *testing.T) {
 
 // TestADrillFencesItsOwnBranch: production is not touched, and nothing is left.
 func TestADrillFencesItsOwnBranch(t *testing.T) {
+	t.Parallel()
 	p := newPrimary(t, plan.ModeDrill, "127.94.3.0/24")
 	if done := p.do("FencePrimary", "fence", false); done.Outputs["confirmed"] != true || done.Outputs["roles"] != 1.0 {
 		t.Errorf("a drill's fence: %v", done.Outputs)

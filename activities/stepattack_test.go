@@ -41,6 +41,9 @@ steps:
   - {id: shut, type: close-door, title: Close, with: {door: claims}, undo: {type: hold-door, with: {door: claims}}}
   - {id: open, type: open-door, title: Open, with: {door: claims}}
   - {id: epoch, type: take-epoch, title: Epoch, with: {component: database, to: us-west-2}, undo: {type: take-epoch, with: {component: database, to: us-east-1}}}
+  - {id: fence, type: fence, title: Fence, with: {component: database, at: us-east-1, within: 5s}, undo: {type: unfence, with: {component: database, at: us-east-1}}}
+  - {id: lift, type: unfence, title: Lift, with: {component: database, at: us-east-1, within: 5s}, undo: {type: fence, with: {component: database, at: us-east-1}}}
+  - {id: probe, type: probe, title: Probe, with: {component: database, at: us-east-1}}
   - {id: back, type: branch, title: Back, with: {component: database, purpose: back}, undo: {type: drop-branch, with: {component: database, purpose: back}}}
   - {id: gone, type: drop-branch, title: Gone, with: {component: database, purpose: back}}
   - {id: save, type: backup, title: Save, with: {component: database}}
@@ -74,7 +77,7 @@ var ways = []struct {
 }{
 	{"RunProgram", "run", true}, {"CallHTTP", "post", true},
 	{"HoldDoor", "hold", true}, {"MoveDoor", "move", true}, {"CloseDoor", "shut", true}, {"OpenDoor", "open", true},
-	{"TakeEpoch", "epoch", true}, {"MakeBranch", "back", true}, {"DropBranch", "gone", true}, {"VouchWorkflow", "save", true}, {"CallHTTP", "get", false},
+	{"TakeEpoch", "epoch", true}, {"FencePrimary", "fence", true}, {"UnfencePrimary", "lift", true}, {"ProbePrimary", "probe", false}, {"MakeBranch", "back", true}, {"DropBranch", "gone", true}, {"VouchWorkflow", "save", true}, {"CallHTTP", "get", false},
 	{"CheckSQL", "ask", false}, {"MeasureLostWindow", "lost", false}, {"CheckReadiness", "ready", false}, {"SendNotice", "tell", false},
 }
 
@@ -177,6 +180,15 @@ func (l *lured) BranchAddress(context.Context, string) (secret.String, error) {
 	l.heist.touched++
 	return secret.String{}, errTouched
 }
+func (l *lured) Fence(context.Context, string) (activities.Fenced, error) {
+	l.heist.touched++
+	return activities.Fenced{}, errTouched
+}
+func (l *lured) Unfence(context.Context, string) error { l.heist.touched++; return errTouched }
+func (l *lured) Condition(context.Context) (string, error) {
+	l.heist.looked++
+	return "", errTouched
+}
 func (l *lured) DropBranch(context.Context, string) error { l.heist.touched++; return errTouched }
 
 // input is what a step's activity gets when everything is in order.
@@ -252,8 +264,8 @@ func (h *heist) lies(t *testing.T) map[string]func(in *activities.StepInput) {
 		"a step that is not there":   func(in *activities.StepInput) { in.Guard.Step = "destroy" },
 		"the gate as the step":       func(in *activities.StepInput) { in.Guard.Step = "gate" },
 		"another parameter": func(in *activities.StepInput) {
-			name := map[string]string{"run": "args", "post": "path", "get": "path", "ask": "query", "hold": "door", "move": "door", "shut": "door", "open": "door", "epoch": "to", "back": "purpose", "gone": "purpose", "save": "component", "lost": "tables", "ready": "within", "tell": "message"}[in.Guard.Step]
-			in.With[name] = map[string]any{"args": []any{99.0}, "path": "/everything", "query": "SELECT 1", "within": "9h", "message": "all is well", "to": "us-east-1", "door": "back", "purpose": "production", "component": "payroll", "tables": []any{"public.patients"}}[name]
+			name := map[string]string{"run": "args", "post": "path", "get": "path", "ask": "query", "hold": "door", "move": "door", "shut": "door", "open": "door", "epoch": "to", "fence": "at", "lift": "at", "probe": "at", "back": "purpose", "gone": "purpose", "save": "component", "lost": "tables", "ready": "within", "tell": "message"}[in.Guard.Step]
+			in.With[name] = map[string]any{"args": []any{99.0}, "path": "/everything", "query": "SELECT 1", "within": "9h", "message": "all is well", "to": "us-east-1", "at": "us-west-2", "door": "back", "purpose": "production", "component": "payroll", "tables": []any{"public.patients"}}[name]
 		},
 		"a parameter that nobody knows": func(in *activities.StepInput) { in.With["force"] = true },
 		"a parameter less":              func(in *activities.StepInput) { in.With = map[string]any{} },

@@ -109,6 +109,7 @@ func stageRows() []stageRow {
 	activity("", "ready", "CallHTTP")
 	activity("", "inside.mark", "CallHTTP")
 	activity("", "inside.say", "SendNotice")
+	activity("", "probe", "ProbePrimary")
 	activity("", "hold", "HoldDoor")
 	activity("", "move", "MoveDoor")
 	activity("", "close", "CloseDoor")
@@ -151,6 +152,8 @@ func stageRows() []stageRow {
 		stageRow{step: "bring", boundary: "after", at: own("JudgeCommand", "bring", "after", string(plan.CommandConfirm)), part: "bring", undo: true},
 		stageRow{step: "bring", boundary: "between", at: written("undoCompleted bring", "after"), part: "bring", undo: true})
 	activity("over", "epoch", "TakeEpoch")
+	activity("over", "fence", "FencePrimary")
+	activity("over", "lift", "UnfencePrimary")
 	for _, row := range []stageRow{
 		{boundary: "before", at: own("DropBranch", "past", "before", "undo")}, {boundary: "after", at: own("DropBranch", "past", "after", "undo")},
 		{boundary: "between", at: written("undoCompleted past", "after")},
@@ -158,12 +161,10 @@ func stageRows() []stageRow {
 		row.step, row.part, row.undo = "past", "past", true
 		rows = append(rows, row)
 	}
-	for _, row := range []stageRow{
-		{boundary: "before", at: own("TakeEpoch", "epoch", "before", "undo")}, {boundary: "after", at: own("TakeEpoch", "epoch", "after", "undo")},
-		{boundary: "between", at: written("undoCompleted epoch", "after")},
-	} {
-		row.step, row.part, row.undo = "epoch", "over", true
-		rows = append(rows, row)
+	for step, name := range map[string]string{"epoch": "TakeEpoch", "fence": "UnfencePrimary", "lift": "FencePrimary"} {
+		rows = append(rows, stageRow{step: step, boundary: "before", at: own(name, step, "before", "undo"), part: "over", undo: true},
+			stageRow{step: step, boundary: "after", at: own(name, step, "after", "undo"), part: "over", undo: true},
+			stageRow{step: step, boundary: "between", at: written("undoCompleted "+step, "after"), part: "over", undo: true})
 	}
 	return rows
 }

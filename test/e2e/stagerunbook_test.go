@@ -156,6 +156,25 @@ steps:
     with: {component: database, to: us-east-1}
     undo: {type: take-epoch, with: {component: database, to: us-east-1}}
 
+  - id: fence
+    type: fence
+    title: Shut the primary
+    when: {equals: {"${inputs.over}": true}}
+    with: {component: database, at: us-east-1}
+    undo: {type: unfence, with: {component: database, at: us-east-1}}
+
+  - id: lift
+    type: unfence
+    title: Let everybody in again
+    when: {equals: {"${inputs.over}": true}}
+    with: {component: database, at: us-east-1}
+    undo: {type: fence, with: {component: database, at: us-east-1}}
+
+  - id: probe
+    type: probe
+    title: Is the primary well?
+    with: {component: database, at: us-east-1, expect: up}
+
   - id: hold
     type: hold-door
     title: Hold the door
