@@ -11,6 +11,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/lifeboat-dr/lifeboat/internal/manifest"
 )
 
 type tableID struct{ schema, name string }
@@ -63,6 +65,7 @@ func shapes(ctx context.Context, conn *pgx.Conn) ([]shape, error) {
 	if err != nil {
 		return nil, err
 	}
+	catalog.Tables = slices.DeleteFunc(catalog.Tables, func(t manifest.Table) bool { return t.Schema == marks })
 	all := make([]shape, len(catalog.Tables))
 	place := map[uint32]int{}
 	oids := make([]string, len(all))
@@ -96,6 +99,8 @@ type readingPlan struct {
 	key     []column
 	columns []string
 	value   string
+	// rows are columns whose values are read, too.
+	rows []string
 }
 
 // readingOf plans to read what both states have; of a table that only one has, all of it.
@@ -148,7 +153,10 @@ func (q readingPlan) query(id tableID, valued bool) (text string, flips []int) {
 	}
 	value := "NULL"
 	if valued {
-		value = ident(q.value) + "::numeric::text"
+		value = "r." + ident(q.value) + "::numeric::text"
+	}
+	for _, name := range idents(q.rows) {
+		value += ", r." + name
 	}
 	return "SELECT " + key + ", " + digest(q.columns) + ", " + value + " FROM ONLY " + relation(id.schema, id.name) + " AS r ORDER BY " + order, flips
 }
@@ -162,6 +170,8 @@ type reading struct {
 	key    []byte
 	digest []byte
 	value  *big.Rat
+	// row is the text of the columns that were asked for; nil is NULL. It is the server's buffer, good until the next row.
+	row [][]byte
 }
 
 // open begins to read, below pgx, which would choose the format of results itself: keys are compared as the bytes
@@ -174,7 +184,8 @@ func (q readingPlan) open(ctx context.Context, conn *pgx.Conn, s shape) *reading
 	_, valued := s.typeOf(q.value)
 	var text string
 	text, r.flips = q.query(s.id, valued)
-	r.rows = conn.PgConn().ExecParams(ctx, text, nil, nil, nil, []int16{pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.TextFormatCode})
+	formats := append([]int16{pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.TextFormatCode}, make([]int16, len(q.rows))...)
+	r.rows = conn.PgConn().ExecParams(ctx, text, nil, nil, nil, formats)
 	return r
 }
 
@@ -197,7 +208,7 @@ func (r *reading) next() error {
 		return nil
 	}
 	raw := r.rows.Values()
-	r.key, r.digest, r.value = append(r.key[:0], raw[0]...), append(r.digest[:0], raw[1]...), nil
+	r.key, r.digest, r.value, r.row = append(r.key[:0], raw[0]...), append(r.digest[:0], raw[1]...), nil, raw[3:]
 	for _, at := range r.flips {
 		r.key[at] ^= 0x80
 	}
