@@ -51,7 +51,7 @@ func ChangeOnce(ctx context.Context, conn *pgx.Conn, mark, sql string) (done Cha
 		return Change{}, err
 	}
 	if err := json.Unmarshal([]byte(note), &done); err != nil {
-		return Change{}, &Error{Op: op, Kind: ErrInvalid, Err: errors.New("what was written down in " + marks + ".done cannot be read")}
+		return Change{}, &Error{Op: op, Kind: ErrInvalid, Err: errors.New("what was written down in " + DoneSchema + ".done cannot be read")}
 	}
 	return done, nil
 }

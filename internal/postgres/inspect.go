@@ -21,6 +21,10 @@ const bookkeeping = "lifeboat_restore"
 // StandbySchema is the schema in a standby that says what it follows; it is never part of a backup either.
 const StandbySchema = "lifeboat_standby"
 
+// DoneSchema is the schema in which a database keeps what was done in it once; no data of the application, and no part
+// of a backup.
+const DoneSchema = "lifeboat_done"
+
 // Inspect finds out what a database holds, and refuses at once when the role cannot read some of it,
 // naming all that it cannot read. It changes nothing. The session has to be read-only.
 func Inspect(ctx context.Context, conn *pgx.Conn) (manifest.Catalog, error) {
@@ -109,7 +113,7 @@ FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamesp
 LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam
 LEFT JOIN member m ON m.oid = c.oid
 LEFT JOIN root ON root.leaf = c.oid
-WHERE c.relkind IN ('r', 'p', 'S', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', '` + bookkeeping + `', '` + StandbySchema + `')
+WHERE c.relkind IN ('r', 'p', 'S', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', '` + bookkeeping + `', '` + StandbySchema + `', '` + DoneSchema + `')
 	AND n.nspname !~ '^pg_(temp|toast_temp)_' AND c.relpersistence <> 't' AND (m.oid IS NULL OR m.config)
 ORDER BY n.nspname, c.relname`
 

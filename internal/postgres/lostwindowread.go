@@ -11,8 +11,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-
-	"github.com/lifeboat-dr/lifeboat/internal/manifest"
 )
 
 type tableID struct{ schema, name string }
@@ -65,7 +63,6 @@ func shapes(ctx context.Context, conn *pgx.Conn) ([]shape, error) {
 	if err != nil {
 		return nil, err
 	}
-	catalog.Tables = slices.DeleteFunc(catalog.Tables, func(t manifest.Table) bool { return t.Schema == marks })
 	all := make([]shape, len(catalog.Tables))
 	place := map[uint32]int{}
 	oids := make([]string, len(all))

@@ -6,10 +6,6 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// marks is the schema in which a database keeps what Lifeboat did in it, so that it is done once. It is no data of the
-// application: it is not compared.
-const marks = "lifeboat"
-
 // once runs do in a transaction, once for each mark: repeated, it gives the note of the run that committed. The note is
 // written in the same transaction, in the database itself, and has to be free of what rows hold. Notes of more than a
 // month ago are removed. The role needs CREATE on the database the first time.
@@ -25,27 +21,27 @@ func once(ctx context.Context, conn *pgx.Conn, op, mark string, do func(tx pgx.T
 		return "", fail(op, "", err)
 	}
 	var there bool
-	if err := tx.QueryRow(ctx, "SELECT pg_catalog.to_regclass($1) IS NOT NULL", marks+".done").Scan(&there); err != nil {
+	if err := tx.QueryRow(ctx, "SELECT pg_catalog.to_regclass($1) IS NOT NULL", DoneSchema+".done").Scan(&there); err != nil {
 		return "", fail(op, "", err)
 	}
 	if there {
-		err := tx.QueryRow(ctx, "SELECT COALESCE(max(note), '') FROM "+marks+".done WHERE mark = $1", mark).Scan(&note)
+		err := tx.QueryRow(ctx, "SELECT COALESCE(max(note), '') FROM "+DoneSchema+".done WHERE mark = $1", mark).Scan(&note)
 		if err != nil || note != "" {
 			return note, fail(op, "", err)
 		}
-	} else if _, err := tx.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+marks); err != nil {
-		return "", fail(op, "schema "+marks, err)
-	} else if _, err := tx.Exec(ctx, "CREATE TABLE "+marks+".done (mark text PRIMARY KEY, note text NOT NULL, at timestamptz NOT NULL DEFAULT pg_catalog.now())"); err != nil {
-		return "", fail(op, marks+".done", err)
+	} else if _, err := tx.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+DoneSchema); err != nil {
+		return "", fail(op, "schema "+DoneSchema, err)
+	} else if _, err := tx.Exec(ctx, "CREATE TABLE "+DoneSchema+".done (mark text PRIMARY KEY, note text NOT NULL, at timestamptz NOT NULL DEFAULT pg_catalog.now())"); err != nil {
+		return "", fail(op, DoneSchema+".done", err)
 	}
 	if note, err = do(tx); err != nil {
 		return "", err
 	}
-	if _, err := tx.Exec(ctx, "DELETE FROM "+marks+".done WHERE at < pg_catalog.now() - interval '30 days'"); err != nil {
-		return "", fail(op, marks+".done", err)
+	if _, err := tx.Exec(ctx, "DELETE FROM "+DoneSchema+".done WHERE at < pg_catalog.now() - interval '30 days'"); err != nil {
+		return "", fail(op, DoneSchema+".done", err)
 	}
-	if _, err := tx.Exec(ctx, "INSERT INTO "+marks+".done (mark, note) VALUES ($1, $2)", mark, note); err != nil {
-		return "", fail(op, marks+".done", err)
+	if _, err := tx.Exec(ctx, "INSERT INTO "+DoneSchema+".done (mark, note) VALUES ($1, $2)", mark, note); err != nil {
+		return "", fail(op, DoneSchema+".done", err)
 	}
 	return note, fail(op, "", tx.Commit(ctx))
 }

@@ -80,7 +80,7 @@ func PutRowsBack(ctx context.Context, earlier, seen, into *pgx.Conn, in PutBackR
 	}
 	var done PutBack
 	if err := json.Unmarshal([]byte(note), &done); err != nil {
-		return PutBack{}, &Error{Op: op, Kind: ErrInvalid, Err: errors.New("what was written down in " + marks + ".done cannot be read")}
+		return PutBack{}, &Error{Op: op, Kind: ErrInvalid, Err: errors.New("what was written down in " + DoneSchema + ".done cannot be read")}
 	}
 	return done, nil
 }

@@ -27,7 +27,7 @@ func DumpSchema(ctx context.Context, address secret.String, snapshot string, w i
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"--format=custom", "--compress=0", "--schema-only", "--no-password", "--no-subscriptions", "--exclude-schema=" + bookkeeping, "--exclude-schema=" + StandbySchema}
+	args := []string{"--format=custom", "--compress=0", "--schema-only", "--no-password", "--no-subscriptions", "--exclude-schema=" + bookkeeping, "--exclude-schema=" + StandbySchema, "--exclude-schema=" + DoneSchema}
 	if snapshot != "" {
 		args = append(args, "--snapshot="+snapshot, fmt.Sprintf("--lock-wait-timeout=%d", readerWait.Milliseconds()))
 	}

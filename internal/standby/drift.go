@@ -46,7 +46,7 @@ func (d Drift) Blocking() []string {
 	return all
 }
 
-const userSchemas = `n.nspname NOT IN ('information_schema', 'lifeboat_restore', '` + postgres.StandbySchema + `') AND n.nspname !~ '^pg_'`
+const userSchemas = `n.nspname NOT IN ('information_schema', 'lifeboat_restore', '` + postgres.StandbySchema + `', '` + postgres.DoneSchema + `') AND n.nspname !~ '^pg_'`
 
 // definitions describes a schema, one object a row: its kind and name, and a text that is equal where the object is.
 // What is in an extension is left to the extension.

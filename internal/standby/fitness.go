@@ -32,7 +32,7 @@ type Survey struct {
 // published lists what a publication gets: ordinary tables and partition roots of users, none of an extension.
 const published = `
 	FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-	WHERE c.relpersistence = 'p' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'lifeboat_restore', '` + postgres.StandbySchema + `')
+	WHERE c.relpersistence = 'p' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'lifeboat_restore', '` + postgres.StandbySchema + `', '` + postgres.DoneSchema + `')
 	AND n.nspname !~ '^pg_' AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
 		WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')`
 

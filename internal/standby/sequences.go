@@ -15,7 +15,7 @@ import (
 // there: replication does not carry them. The sequences themselves are left alone until the promotion.
 func (p *pair) copySequences(ctx context.Context) error {
 	rows, err := p.primary.Query(ctx, `SELECT pg_catalog.quote_ident(schemaname) || '.' || pg_catalog.quote_ident(sequencename), last_value, increment_by < 0
-		FROM pg_catalog.pg_sequences WHERE last_value IS NOT NULL AND schemaname NOT IN ('lifeboat_restore', '`+postgres.StandbySchema+`') ORDER BY 1`)
+		FROM pg_catalog.pg_sequences WHERE last_value IS NOT NULL AND schemaname NOT IN ('lifeboat_restore', '`+postgres.StandbySchema+`', '`+postgres.DoneSchema+`') ORDER BY 1`)
 	if err != nil {
 		return postgres.Fail("read sequences", "", err)
 	}
