@@ -1,6 +1,10 @@
 package activities
 
-import "time"
+import (
+	"time"
+
+	"github.com/lifeboat-dr/lifeboat/internal/plan"
+)
 
 // Alert is one message to people. Fields hold ids, counts and times, nothing else.
 type Alert struct {
@@ -17,7 +21,30 @@ type Alert struct {
 	Time      time.Time         `json:"time"`
 	// Carded says that Slack shows a card for it, and needs no message besides.
 	Carded bool `json:"carded,omitempty"`
+	// Call are those who are called besides; nil calls nobody.
+	Call *Call `json:"call,omitempty"`
 }
+
+// Call is a level of an escalation policy: who is called, for what.
+type Call struct {
+	// Action is CallTrigger, or what becomes of the calls that were made.
+	Action  string         `json:"action"`
+	Targets []plan.Contact `json:"targets"`
+	Notify  plan.Notify    `json:"notify,omitempty"`
+	// Step is the gate or step that somebody is called for, Brief the digest of the execution's brief, Mode and Target
+	// what it acts upon.
+	Step   string    `json:"step"`
+	Brief  string    `json:"brief"`
+	Mode   plan.Mode `json:"mode"`
+	Target string    `json:"target"`
+}
+
+// What happens to calls: somebody took them, or nobody is needed any more.
+const (
+	CallTrigger     = "trigger"
+	CallAcknowledge = "acknowledge"
+	CallResolve     = "resolve"
+)
 
 // Protection is how well each component is protected, as read from the vaults.
 type Protection struct {

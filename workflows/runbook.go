@@ -32,6 +32,9 @@ type Carried struct {
 	Holes bool `json:"holes,omitempty"`
 	// Cards are those in Slack.
 	Cards Cards `json:"cards,omitzero"`
+	// Acknowledged are the calls that somebody has taken, and Called who was called, by step.
+	Acknowledged map[string]plan.Command   `json:"acknowledged,omitempty"`
+	Called       map[string][]plan.Contact `json:"called,omitempty"`
 }
 
 // RunbookResult is how an execution ended.
@@ -120,6 +123,11 @@ type engine struct {
 	telling int
 	// acknowledged are the pages that somebody has taken, by step.
 	acknowledged map[string]plan.Command
+	// called are those whose pagers do not know yet that nobody is needed, by step.
+	called map[string][]plan.Contact
+	// ringing stops calls that are under way, by step, and rung counts those that are not any more.
+	ringing map[string][]workflow.CancelFunc
+	rung    map[string]int
 	// cards are those in Slack, where carded says that there are some; keeping that one is being shown.
 	cards           Cards
 	carded, keeping bool
@@ -136,7 +144,8 @@ type engine struct {
 func newEngine(ctx workflow.Context, in RunbookInput) *engine {
 	return &engine{
 		in: in, id: workflow.GetInfo(ctx).WorkflowExecution.ID,
-		running: map[string]workflow.CancelFunc{}, confirmed: map[string]confirmation{}, acknowledged: map[string]plan.Command{}, judging: workflow.NewMutex(ctx), now: workflow.Now(ctx).UTC(),
+		running: map[string]workflow.CancelFunc{}, confirmed: map[string]confirmation{}, acknowledged: map[string]plan.Command{}, called: map[string][]plan.Contact{},
+		ringing: map[string][]workflow.CancelFunc{}, rung: map[string]int{}, judging: workflow.NewMutex(ctx), now: workflow.Now(ctx).UTC(),
 	}
 }
 
@@ -145,6 +154,12 @@ func (e *engine) admit(ctx workflow.Context) error {
 	if c := e.in.Carried; c != nil {
 		e.admitted, e.state, e.journal.head, e.journal.holes = c.Admitted, c.State, c.Head, c.Holes
 		e.runbook = &e.admitted.Runbook
+		if c.Acknowledged != nil {
+			e.acknowledged = c.Acknowledged
+		}
+		if c.Called != nil {
+			e.called = c.Called
+		}
 		return e.label(ctx)
 	}
 	var executions *activities.Executions
@@ -261,6 +276,9 @@ func (e *engine) conclude(ctx workflow.Context) (*RunbookResult, error) {
 		return nil, err
 	}
 	e.release(ctx)
+	for i := range e.runbook.Steps {
+		e.callsEnd(ctx, &e.runbook.Steps[i])
+	}
 	e.tellEnd(ctx, outcome)
 	e.heal(ctx)
 	result.Journal = e.journal.head

@@ -44,9 +44,11 @@ type stage struct {
 	missed []string
 	healed int
 	alerts []string
-	seen   int
-	admit  error
-	events []execution.Event // what the journal held when the execution goes on
+	// pagerBack is until when nobody can be called.
+	pagerBack time.Time
+	seen      int
+	admit     error
+	events    []execution.Event // what the journal held when the execution goes on
 	// outputs are what steps give that only ask, also in a plan.
 	outputs map[string]map[string]any
 	// planned is what the execution is bound to; nil for nothing.

@@ -136,7 +136,7 @@ func (e *engine) showCards(ctx workflow.Context) {
 
 // keepCards brings cards up to date, one after the other, until it is stopped.
 func (e *engine) keepCards(ctx workflow.Context) {
-	for workflow.Await(ctx, func() bool { _, stale := e.staleCard(); return stale }) == nil {
+	for workflow.Await(ctx, func() bool { _, stale := e.staleCard(); return stale }) == nil && ctx.Err() == nil {
 		at, _ := e.staleCard()
 		e.keeping = true
 		e.keepCard(ctx, at)

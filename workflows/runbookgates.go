@@ -25,11 +25,14 @@ func (e *engine) gate(ctx workflow.Context, step *runbooks.Step, with map[string
 		// A plan asks nobody; it says whom a live run would ask.
 		return execution.Event{Kind: execution.StepIntended, With: with, Outputs: plannedOutputs(step)}
 	}
-	if e.state.Step(step.ID).State != plan.StepAwaitingApproval {
+	fresh := e.state.Step(step.ID).State != plan.StepAwaitingApproval
+	if fresh {
 		if err := e.openGate(ctx, step, with); err != nil {
 			return ended(err)
 		}
 	}
+	stop := e.escalate(ctx, step, fresh)
+	defer stop()
 	return e.attend(ctx, step, textValue(with["onTimeout"]))
 }
 

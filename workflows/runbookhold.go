@@ -86,6 +86,7 @@ func (e *engine) continueAsNew(ctx workflow.Context) error {
 		return err
 	}
 	return workflow.NewContinueAsNewError(ctx, RunbookName, RunbookInput{
-		Docket: e.in.Docket, Journal: e.in.Journal, Carried: &Carried{Admitted: e.admitted, State: e.state, Head: e.journal.head, Holes: e.journal.holes, Cards: cards},
+		Docket: e.in.Docket, Journal: e.in.Journal, Carried: &Carried{Admitted: e.admitted, State: e.state, Head: e.journal.head, Holes: e.journal.holes, Cards: cards,
+			Acknowledged: e.acknowledged, Called: e.called},
 	})
 }

@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"strconv"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -28,7 +27,16 @@ func (e *engine) page(ctx workflow.Context, step *runbooks.Step, with map[string
 		return execution.Event{Kind: execution.StepIntended, With: with, Outputs: map[string]any{"by": "nobody", "level": 0.0, "waited": "0s"}}
 	}
 	taken := func() bool { return e.acknowledged[step.ID].ID != "" }
+	tells := workflow.GetVersion(ctx, "2026-11-25-page-taken", workflow.DefaultVersion, 1) != workflow.DefaultVersion
+	defer func() {
+		if !tells {
+			delete(e.called, step.ID)
+		}
+	}()
 	done := func(level int) execution.Event {
+		if c := e.acknowledged[step.ID]; tells && c.ID != "" {
+			e.takenBy(ctx, step, c)
+		}
 		return execution.Event{Kind: execution.StepCompleted, Outputs: map[string]any{
 			"by": e.acknowledged[step.ID].Person, "level": float64(level), "waited": workflow.Now(ctx).Sub(began).Round(time.Second).String(),
 		}}
@@ -48,14 +56,8 @@ func (e *engine) page(ctx workflow.Context, step *runbooks.Step, with map[string
 			if len(level.Targets) == 0 {
 				continue
 			}
-			targets := ""
-			for _, t := range level.Targets {
-				targets += " " + string(t)
-			}
-			nth := map[string]string{"level": strconv.Itoa(i + 1), "round": strconv.Itoa(round + 1)}
-			e.tell(ctx, message{
-				step: step.ID, kind: "page", again: nth["round"] + "." + nth["level"], severity: textValue(with["severity"]), title: step.Title,
-				text: textValue(with["message"]) + "\nCalled now:" + targets, fields: nth,
+			e.callLevel(ctx, step, level, i, round, message{
+				kind: "page", severity: textValue(with["severity"]), title: step.Title, text: textValue(with["message"]), fields: map[string]string{},
 			})
 			if with["wait"] == false {
 				return done(i + 1)

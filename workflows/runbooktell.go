@@ -54,6 +54,8 @@ type message struct {
 	fields                map[string]string
 	// carded says that Slack shows a card for it.
 	carded bool
+	// call is who is called besides; nil for nobody.
+	call *activities.Call
 }
 
 // tell sends a message without holding anything up.
@@ -74,14 +76,20 @@ func (e *engine) tell(ctx workflow.Context, m message) {
 	}
 	a := activities.Alert{
 		ID: id, Kind: m.kind, Severity: m.severity, Component: b.Target, Site: e.admitted.Site,
-		Title: m.title, Text: m.text, Fields: merge(m.fields, map[string]string{"mode": string(b.Mode), "runbook": e.runbook.Name}), Carded: m.carded,
+		Title: m.title, Text: m.text, Fields: merge(m.fields, map[string]string{"mode": string(b.Mode), "runbook": e.runbook.Name}), Carded: m.carded, Call: m.call,
 	}
 	e.telling++
 	ctx, done := workflow.NewDisconnectedContext(ctx) // a step that is stopped does not take its message back
+	if m.call != nil {
+		e.ringing[m.step] = append(e.ringing[m.step], done)
+	}
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		defer done()
 		alert(ctx, a)
 		e.telling--
+		if m.call != nil {
+			e.rung[m.step]++
+		}
 	})
 }
 

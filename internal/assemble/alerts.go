@@ -2,12 +2,15 @@ package assemble
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/lifeboat-dr/lifeboat/activities"
 	"github.com/lifeboat-dr/lifeboat/internal/config"
 	"github.com/lifeboat-dr/lifeboat/internal/notify"
+	"github.com/lifeboat-dr/lifeboat/internal/notify/call"
 	"github.com/lifeboat-dr/lifeboat/internal/notify/deadman"
+	"github.com/lifeboat-dr/lifeboat/internal/notify/pagerduty"
 	"github.com/lifeboat-dr/lifeboat/internal/notify/webhook"
 	"github.com/lifeboat-dr/lifeboat/internal/secret"
 )
@@ -36,7 +39,11 @@ func (e *Engine) alerting(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	e.teller = teller{multi}
+	caller, err := e.calling(cfg)
+	if err != nil {
+		return err
+	}
+	e.teller = teller{multi, caller}
 	if cfg.Alerts.Deadman == nil {
 		return nil
 	}
@@ -51,12 +58,50 @@ func (e *Engine) alerting(cfg *config.Config) error {
 	return nil
 }
 
-// teller brings an activity's alert to the receivers.
-type teller struct{ notifier notify.Notifier }
+// calling makes the roads by which escalation policies call people.
+func (e *Engine) calling(cfg *config.Config) (*call.Caller, error) {
+	c := &call.Caller{People: e.orders.People, Pagers: map[string]call.Pager{}, Log: e.opt.Log}
+	if e.slack != nil {
+		c.Chat = e.slack
+	}
+	for _, w := range cfg.Alerts.Webhooks {
+		c.Webhooks = append(c.Webhooks, w.Name)
+	}
+	for i, p := range cfg.Alerts.Pagers {
+		pager, err := pagerduty.New(pagerduty.Config{API: p.API, RoutingKey: p.RoutingKey.Resolve})
+		if err == nil {
+			err = pager.Check()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("alerts.pagers[%d]: %w", i, err)
+		}
+		c.Pagers[p.Name] = pager
+	}
+	return c, nil
+}
+
+// teller brings an activity's alert to the receivers, and to those whom an escalation policy calls.
+type teller struct {
+	notifier notify.Notifier
+	caller   *call.Caller
+}
 
 func (t teller) Tell(ctx context.Context, a activities.Alert) error {
-	return t.notifier.Notify(ctx, notify.Message{
+	m := notify.Message{
 		ID: a.ID, Kind: a.Kind, Severity: notify.Severity(a.Severity), Component: a.Component, Site: a.Site,
 		Title: a.Title, Text: a.Text, Fields: a.Fields, Time: a.Time, Execution: a.Execution, Carded: a.Carded,
-	})
+	}
+	if a.Call == nil {
+		return t.notifier.Notify(ctx, m)
+	}
+	called := t.caller.Call(ctx, m, call.Page{
+		Action: pagerduty.Action(a.Call.Action), Step: a.Call.Step, Brief: a.Call.Brief, Mode: a.Call.Mode, Target: a.Call.Target,
+	}, a.Call.Targets, a.Call.Notify)
+	if errors.Is(called, call.ErrNobody) {
+		called = nil // it is logged, the receivers hear the message, and nobody is there to call again
+	}
+	if a.Call.Action == activities.CallResolve {
+		return called // nobody is to be woken by what needs nobody any more
+	}
+	return errors.Join(called, t.notifier.Notify(ctx, m))
 }

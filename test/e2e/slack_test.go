@@ -36,11 +36,14 @@ steps:
 
 // TestSlack decides in Slack, with two workers that both listen, and without Slack when that is away.
 func TestSlack(t *testing.T) {
+	duty := newPagerDuty(t)
 	r := worldAsItIs(t, 2<<20, func(text string) string {
-		return copies.ReplaceAllString(strings.Replace(text, "    replicas: [us-west-2]\n", "", 1), "")
+		text = copies.ReplaceAllString(strings.Replace(text, "    replicas: [us-west-2]\n", "", 1), "")
+		return strings.Replace(text, "  deadman:", "  pagers: [{name: bob, api: "+duty.url+", routing_key: {file: keys/webhook.secret}}]\n  deadman:", 1)
 	}).up(t)
 	r.startWorker()
 	t.Run("three gates", func(t *testing.T) { r.threeGates(t) })
+	t.Run("a gate that escalates, and a page", func(t *testing.T) { r.escalates(t, duty) })
 	r.record(t)
 }
 

@@ -134,6 +134,8 @@ func (l *listener) decide(ctx context.Context, t ticket, in api.InteractionCallb
 	case err != nil:
 		l.cfg.Log.ErrorContext(ctx, "bring a click to its execution", "execution", t.Execution, "gate", t.Gate, "person", p.ID, "error", err)
 		l.whisper(ctx, t.Channel, in.User.ID, "It is not known whether that counted: the execution did not answer. The card shows it as soon as it does; else press again, or use the command line: `lifeboat approve`.")
+	case outcome.Accepted && t.Page:
+		l.whisper(ctx, t.Channel, in.User.ID, "You took it: nobody else is called. It decides nothing.")
 	case !outcome.Accepted && outcome.Cause == string(roster.CauseReplayed):
 		// The same click, delivered twice: the first one was answered.
 	case !outcome.Accepted:
