@@ -62,12 +62,16 @@ type Decision struct {
 // Show brings a card to what it is now: it is posted when at is empty, and else updated. Repeating it is safe; when it
 // is not known whether the card was posted before, say so with Look.
 func (c *Client) Show(ctx context.Context, at Place, card Card) (Place, error) {
+	leave, err := c.enter()
+	if err != nil {
+		return at, err
+	}
+	defer leave()
 	var facts plan.Facts
 	if err := json.Unmarshal([]byte(card.Facts), &facts); err != nil {
 		return at, fmt.Errorf("read facts of the card: %w", err)
 	}
 	p := post{id: cardID(facts), channel: c.cfg.Channels.of(facts.Mode), since: facts.Opened, look: card.Look}
-	var err error
 	if p.text, p.blocks, err = c.render(card, facts); err != nil {
 		return at, err
 	}

@@ -2,6 +2,8 @@ package slack_test
 
 import (
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -164,6 +166,26 @@ func TestTheThreadIsToldOnce(t *testing.T) {
 			t.Errorf("two messages within %s", gap)
 		}
 		last = c.At
+	}
+}
+
+// TestACrowdOfCardsHoldsNobodyUp: what Slack does not take within some seconds is for a later try.
+func TestACrowdOfCardsHoldsNobodyUp(t *testing.T) {
+	r := newRig(t)
+	var all sync.WaitGroup
+	var late atomic.Int32
+	began := time.Now()
+	for round := range 30 {
+		all.Go(func() {
+			if _, err := r.client.Show(t.Context(), slack.Place{}, card(facts(plan.ModeDrill, round+1))); err != nil {
+				late.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	shown, _ := r.messages("anna")
+	if took := time.Since(began); took > 8*time.Second || late.Load() < 20 || len(shown) != 30-int(late.Load()) {
+		t.Errorf("%d of 30 were left for later, after %s, %d were shown", late.Load(), took, len(shown))
 	}
 }
 

@@ -65,12 +65,14 @@ type Config struct {
 
 // Client talks to Slack. It may be used from many goroutines, and many processes may run one.
 type Client struct {
-	cfg  Config
-	api  *api.Client
-	box  *workrecord.Box
-	now  func() time.Time
-	mu   sync.Mutex
-	pace map[string]*rate.Limiter
+	cfg Config
+	api *api.Client
+	box *workrecord.Box
+	now func() time.Time
+	// places are those of cards that are being shown.
+	places chan struct{}
+	mu     sync.Mutex
+	pace   map[string]*rate.Limiter
 	// hits are clicks that were refused for who they came from, so that nobody fills a journal with them.
 	hits map[string]time.Time
 }
@@ -104,7 +106,7 @@ func New(cfg Config) (*Client, error) {
 		options = append(options, api.OptionAPIURL(cfg.API))
 	}
 	return &Client{
-		cfg: cfg, api: api.New(cfg.BotToken.Reveal(), options...), box: box, now: time.Now,
+		cfg: cfg, api: api.New(cfg.BotToken.Reveal(), options...), box: box, now: time.Now, places: make(chan struct{}, atOnce),
 		pace: map[string]*rate.Limiter{}, hits: map[string]time.Time{},
 	}, nil
 }
@@ -121,6 +123,13 @@ func (c *Client) Check(ctx context.Context) error {
 	return nil
 }
 
+// queueAtMost is how long a channel is waited for. Behind a longer queue the message is for a later try: whoever waits here
+// holds a place of a worker that journals need, too.
+const queueAtMost = 5 * time.Second
+
+// errQueue says that others are before us.
+var errQueue = errors.New("many messages go to this channel at once, and Slack takes one a second: this one is tried again")
+
 // turn waits until a channel may be written to again: Slack takes one message a second.
 func (c *Client) turn(ctx context.Context, channel string) error {
 	c.mu.Lock()
@@ -130,5 +139,32 @@ func (c *Client) turn(ctx context.Context, channel string) error {
 		c.pace[channel] = limiter
 	}
 	c.mu.Unlock()
-	return limiter.Wait(ctx)
+	reserved := limiter.Reserve()
+	if reserved.Delay() > queueAtMost {
+		reserved.Cancel()
+		return errQueue
+	}
+	timer := time.NewTimer(reserved.Delay())
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		reserved.Cancel()
+		return context.Cause(ctx)
+	}
+}
+
+// atOnce is how many cards one worker shows at the same time. While Slack hangs, each of them holds a place that journals
+// need, too.
+const atOnce = 8
+
+// enter takes a place among those, or says that all are taken.
+func (c *Client) enter() (leave func(), err error) {
+	select {
+	case c.places <- struct{}{}:
+		return func() { <-c.places }, nil
+	default:
+		return nil, errQueue
+	}
 }
