@@ -28,6 +28,7 @@ var unguarded = map[string]bool{
 	// These stand under work orders (stepattack_test.go).
 	"AppendJournal": true, "HealJournal": true, "KeepCard": true, "CallHTTP": true, "RunProgram": true, "CheckSQL": true, "CheckReadiness": true, "SendNotice": true,
 	"HoldDoor": true, "FencePrimary": true, "UnfencePrimary": true, "ProbePrimary": true, "TakeEpoch": true, "MoveDoor": true, "OpenDoor": true, "CloseDoor": true, "MakeBranch": true, "DropBranch": true, "MeasureLostWindow": true, "VouchWorkflow": true,
+	"Reprotect": true, "Unprotect": true, "LookAtStandby": true, "DrainStandby": true, "PromoteStandby": true,
 }
 
 // tripwire is a source and a place that notices that it was asked for anything.

@@ -46,6 +46,11 @@ steps:
   - {id: probe, type: probe, title: Probe, with: {component: database, at: us-east-1}}
   - {id: back, type: branch, title: Back, with: {component: database, purpose: back}, undo: {type: drop-branch, with: {component: database, purpose: back}}}
   - {id: gone, type: drop-branch, title: Gone, with: {component: database, purpose: back}}
+  - {id: follow, type: reprotect, title: Follow, with: {component: database, from: us-east-1, to: us-west-2}, undo: {type: unprotect, with: {component: database, from: us-east-1, to: us-west-2}}}
+  - {id: unfollow, type: unprotect, title: Unfollow, with: {component: database, from: us-east-1, to: us-west-2}}
+  - {id: lag, type: standby, title: Lag, with: {component: database, from: us-east-1, to: us-west-2}}
+  - {id: drained, type: drain, title: Drain, with: {component: database, from: us-east-1, to: us-west-2}}
+  - {id: crown, type: promote, title: Promote, with: {component: database, at: us-west-2}}
   - {id: save, type: backup, title: Save, with: {component: database}}
   - {id: get, type: http, title: Get, with: {endpoint: page, path: /state}}
   - {id: ask, type: sql, title: Ask, with: {on: {component: database}, query: SELECT count(*) FROM public.claims, expect: {at_least: 1}}}
@@ -78,6 +83,7 @@ var ways = []struct {
 	{"RunProgram", "run", true}, {"CallHTTP", "post", true},
 	{"HoldDoor", "hold", true}, {"MoveDoor", "move", true}, {"CloseDoor", "shut", true}, {"OpenDoor", "open", true},
 	{"TakeEpoch", "epoch", true}, {"FencePrimary", "fence", true}, {"UnfencePrimary", "lift", true}, {"ProbePrimary", "probe", false}, {"MakeBranch", "back", true}, {"DropBranch", "gone", true}, {"VouchWorkflow", "save", true}, {"CallHTTP", "get", false},
+	{"Reprotect", "follow", true}, {"Unprotect", "unfollow", true}, {"PromoteStandby", "crown", true}, {"LookAtStandby", "lag", false}, {"DrainStandby", "drained", false},
 	{"CheckSQL", "ask", false}, {"MeasureLostWindow", "lost", false}, {"CheckReadiness", "ready", false}, {"SendNotice", "tell", false},
 }
 
@@ -264,8 +270,8 @@ func (h *heist) lies(t *testing.T) map[string]func(in *activities.StepInput) {
 		"a step that is not there":   func(in *activities.StepInput) { in.Guard.Step = "destroy" },
 		"the gate as the step":       func(in *activities.StepInput) { in.Guard.Step = "gate" },
 		"another parameter": func(in *activities.StepInput) {
-			name := map[string]string{"run": "args", "post": "path", "get": "path", "ask": "query", "hold": "door", "move": "door", "shut": "door", "open": "door", "epoch": "to", "fence": "at", "lift": "at", "probe": "at", "back": "purpose", "gone": "purpose", "save": "component", "lost": "tables", "ready": "within", "tell": "message"}[in.Guard.Step]
-			in.With[name] = map[string]any{"args": []any{99.0}, "path": "/everything", "query": "SELECT 1", "within": "9h", "message": "all is well", "to": "us-east-1", "at": "us-west-2", "door": "back", "purpose": "production", "component": "payroll", "tables": []any{"public.patients"}}[name]
+			name := map[string]string{"run": "args", "post": "path", "get": "path", "ask": "query", "hold": "door", "move": "door", "shut": "door", "open": "door", "epoch": "to", "fence": "at", "lift": "at", "probe": "at", "back": "purpose", "gone": "purpose", "save": "component", "follow": "to", "unfollow": "to", "lag": "within", "drained": "within", "crown": "margin", "lost": "tables", "ready": "within", "tell": "message"}[in.Guard.Step]
+			in.With[name] = map[string]any{"args": []any{99.0}, "path": "/everything", "query": "SELECT 1", "within": "9h", "message": "all is well", "to": "us-east-1", "at": "us-west-2", "margin": 5.0, "door": "back", "purpose": "production", "component": "payroll", "tables": []any{"public.patients"}}[name]
 		},
 		"a parameter that nobody knows": func(in *activities.StepInput) { in.With["force"] = true },
 		"a parameter less":              func(in *activities.StepInput) { in.With = map[string]any{} },

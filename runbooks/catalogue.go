@@ -100,7 +100,7 @@ type Output struct {
 }
 
 var catalogue = func() []Type {
-	all := slices.Concat(peopleTypes, controlTypes, backupTypes, checkTypes, trafficTypes, branchTypes, failoverTypes)
+	all := slices.Concat(peopleTypes, controlTypes, backupTypes, checkTypes, trafficTypes, branchTypes, standbyTypes, failoverTypes)
 	for i := range all {
 		all[i].Assumed = cmp.Or(all[i].Assumed, all[i].Effect)
 	}

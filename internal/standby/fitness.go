@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/lifeboat-dr/lifeboat/internal/postgres"
+	"github.com/lifeboat-dr/lifeboat/internal/secret"
 )
 
 // Gap is something that replication does not carry to the standby, so that people have to know of it.
@@ -128,6 +129,23 @@ func (p *pair) survey(ctx context.Context) (Survey, error) {
 	}
 	s.Problems = append(s.Problems, versions...)
 	return s, nil
+}
+
+// Check finds out whether one database can follow the other, and changes nothing. Problems are an error of kind ErrUnfit.
+func Check(ctx context.Context, primary, standby secret.String) (Survey, error) {
+	p, err := open(ctx, primary, standby)
+	if err != nil {
+		return Survey{}, err
+	}
+	defer p.close(ctx)
+	if err := p.apart(ctx); err != nil {
+		return Survey{}, err
+	}
+	s, err := p.survey(ctx)
+	if err != nil {
+		return s, err
+	}
+	return s, s.refuse()
 }
 
 // versions compares the two servers.

@@ -3,11 +3,14 @@ package standby
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/lifeboat-dr/lifeboat/internal/postgres"
+	"github.com/lifeboat-dr/lifeboat/internal/secret"
 )
 
 const linkTable, sequenceTable = postgres.StandbySchema + ".link", postgres.StandbySchema + ".sequences"
@@ -74,4 +77,43 @@ func (r *record) unpromoted(link Link) error {
 			"the database was promoted at %s", r.promoted.Format(time.RFC3339))
 	}
 	return nil
+}
+
+// Known is what a standby says of itself.
+type Known struct {
+	Link Link
+	// Promoted is when it became a primary; zero before.
+	Promoted time.Time
+	// Tables are those that its subscription has, Ready those that follow; both are 0 without a subscription.
+	Tables, Ready int
+}
+
+// Ask asks a standby which replication it belongs to, without asking the primary. A database that is no standby of the
+// component is refused with ErrState. It changes nothing.
+func Ask(ctx context.Context, standby secret.String, component string) (Known, error) {
+	conn, err := session(ctx, standby)
+	if err != nil {
+		return Known{}, fmt.Errorf("standby: %w", err)
+	}
+	defer shut(ctx, conn)
+	r, err := readRecord(ctx, conn)
+	if err != nil {
+		return Known{}, err
+	}
+	k := Known{Link: Link{Component: component}}
+	if r != nil {
+		k.Link.Generation, _ = strings.CutPrefix(r.slot, k.Link.Publication()+"_")
+	}
+	if r == nil || k.Link.check() != nil || k.Link.Slot() != r.slot {
+		return Known{}, failure(ErrState, "look at the standby", "establish it: a step of type reprotect", "the database is no standby of %s", component)
+	}
+	if k.Promoted = r.promoted; !k.Promoted.IsZero() {
+		return k, nil
+	}
+	s, err := subscription(ctx, conn, k.Link)
+	if errors.Is(err, ErrState) {
+		return k, nil
+	}
+	k.Tables, k.Ready = s.Tables, s.Ready
+	return k, err
 }
