@@ -133,7 +133,7 @@ func (s *Steps) LookAtStandby(ctx context.Context, in StepInput) (StepDone, erro
 		return StepDone{}, err
 	}
 	defer alive(ctx, &counter{})()
-	state, err := s.look(ctx, p.followParams, within)
+	state, err := s.standbyState(ctx, p.followParams, within)
 	if err != nil {
 		return StepDone{}, err
 	}
@@ -143,8 +143,8 @@ func (s *Steps) LookAtStandby(ctx context.Context, in StepInput) (StepDone, erro
 	})
 }
 
-// look is a standby that is whole and within its time.
-func (s *Steps) look(ctx context.Context, p followParams, within time.Duration) (standby.State, error) {
+// standbyState is a standby that is whole and within its time.
+func (s *Steps) standbyState(ctx context.Context, p followParams, within time.Duration) (standby.State, error) {
 	from, to, err := s.follows(ctx, p)
 	if err != nil {
 		return standby.State{}, err
@@ -184,7 +184,7 @@ func (s *Steps) DrainStandby(ctx context.Context, in StepInput) (StepDone, error
 	defer alive(ctx, &counter{})()
 	began := time.Now()
 	if in.Guard.Mode == plan.ModePlan {
-		if _, err := s.look(ctx, p.followParams, within); err != nil {
+		if _, err := s.standbyState(ctx, p.followParams, within); err != nil {
 			return StepDone{}, err
 		}
 		return s.done(in.Guard, map[string]any{"lsn": "", "compared": 0.0, "took": tookSince(began)})

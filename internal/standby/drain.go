@@ -2,9 +2,12 @@ package standby
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/lifeboat-dr/lifeboat/internal/postgres"
 	"github.com/lifeboat-dr/lifeboat/internal/secret"
@@ -57,52 +60,85 @@ func Drain(ctx context.Context, primary, standby secret.String, link Link, opt D
 	if err := s.Whole(); err != nil {
 		return done, err
 	}
-	if done.LSN, err = p.settle(ctx, link, opt.Patience); err != nil || !opt.Compare {
+	if err := p.reconnect(ctx, primary, link); err != nil {
 		return done, err
 	}
+	rest, err := p.settle(ctx, link, opt.Patience)
+	if err != nil || !opt.Compare {
+		return Drained{LSN: rest.lsn}, err
+	}
 	if done.Tables, err = compare(ctx, primary, standby); err != nil {
+		// While somebody writes the two are never the same at the same time: then it says nothing.
+		if next, again := p.next(ctx); errors.Is(err, ErrDiffers) && (again != nil || next != rest.next) {
+			return Drained{}, busy("transactions were committed while both databases were compared, and they differed")
+		}
 		return Drained{}, err
 	}
 	// What was compared is only worth something when it is still so.
-	done.LSN, err = p.settle(ctx, link, opt.Patience)
+	rest, err = p.settle(ctx, link, opt.Patience)
+	done.LSN = rest.lsn
 	return done, err
 }
 
+// reconnect tells the subscription the primary's address as it is now, where nobody reads the slot: whoever fenced the
+// primary changed its passwords, and the standby was cut off with everybody else.
+func (p *pair) reconnect(ctx context.Context, primary secret.String, link Link) error {
+	var read bool
+	err := p.primary.QueryRow(ctx, "SELECT active FROM pg_catalog.pg_replication_slots WHERE slot_name = $1", link.Slot()).Scan(&read)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return lostSlot(link.Slot())
+	case err != nil:
+		return postgres.Fail("look at replication slot", link.Slot(), err)
+	case read:
+		return nil
+	}
+	if err := quiet(ctx, p.standby); err != nil {
+		return err
+	}
+	return run(ctx, p.standby, "renew subscription", "ALTER SUBSCRIPTION "+ident(link.Slot())+" CONNECTION "+literal(primary.Reveal()))
+}
+
+// next is the first transaction that has not ended.
+func (p *pair) next(ctx context.Context) (next string, err error) {
+	err = p.primary.QueryRow(ctx, "SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text").Scan(&next)
+	return next, postgres.Fail("look whether the primary rests", "", err)
+}
+
 // settle waits until nothing happens on the primary between a mark and its confirmation. The server's own work, such
-// as gathering statistics, takes transactions, too: it is only tried again for them.
-func (p *pair) settle(ctx context.Context, link Link, patience time.Duration) (lsn string, err error) {
+// as gathering statistics, takes transactions, too, and other databases of the server do: it is only tried again for them.
+func (p *pair) settle(ctx context.Context, link Link, patience time.Duration) (m mark, err error) {
 	limit := time.Now().Add(patience)
 	for {
-		m, err := p.mark(ctx)
-		if err != nil {
-			return "", err
+		if m, err = p.mark(ctx); err != nil {
+			return m, err
 		}
 		if err := p.confirmed(ctx, link, m.lsn, max(time.Until(limit), time.Second)); err != nil {
-			return "", err
+			return m, err
 		}
 		if err := p.copySequences(ctx); err != nil {
-			return "", err
+			return m, err
 		}
 		open, err := p.openTransactions(ctx)
 		if err != nil {
-			return "", err
+			return m, err
 		}
-		var next string
-		if err := p.primary.QueryRow(ctx, "SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text").Scan(&next); err != nil {
-			return "", postgres.Fail("look whether the primary rests", "", err)
+		next, err := p.next(ctx)
+		if err != nil {
+			return m, err
 		}
 		if next == m.next && len(open) == 0 {
-			return m.lsn, noteReached(ctx, p.standby, m.lsn)
+			return m, noteReached(ctx, p.standby, m.lsn)
 		}
 		if time.Now().After(limit) {
 			if len(open) > 0 {
-				return "", busy("transactions that wrote are open after %s: %s", patience, strings.Join(open[:min(10, len(open))], ", "))
+				return m, busy("transactions that wrote are open after %s: %s", patience, strings.Join(open[:min(10, len(open))], ", "))
 			}
-			return "", busy("transactions go on being committed after %s", patience)
+			return m, busy("transactions go on being committed after %s", patience)
 		}
 		select {
 		case <-ctx.Done():
-			return "", context.Cause(ctx)
+			return m, context.Cause(ctx)
 		case <-time.After(pollEvery):
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/url"
 	"path/filepath"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/lifeboat-dr/lifeboat/internal/devstack/medlink"
+	"github.com/lifeboat-dr/lifeboat/internal/secret"
 	"github.com/lifeboat-dr/lifeboat/internal/standby"
 )
 
@@ -131,13 +133,15 @@ func TestAStandbyFollowsAndTakesOver(t *testing.T) {
 		t.Errorf("drained with a transaction open: %v", err)
 	}
 	_ = open.Close(t.Context())
-	drained, err := drain(60 * time.Second)
+	// Whoever fences the primary changes its passwords: the standby is cut off as well, until it is drained.
+	fenced := rotate(t, east)
+	drained, err := standby.Drain(t.Context(), fenced, west.address, link, standby.DrainOptions{Patience: 60 * time.Second, Compare: true})
 	if err != nil || drained.Tables < made.Tables || drained.LSN == "" {
 		t.Fatalf("drained: %+v, %v", drained, err)
 	}
 	intact(t, west, ledger)
 
-	opt := standby.PromoteOptions{Primary: &east.address, Margin: 100, Check: true}
+	opt := standby.PromoteOptions{Primary: &fenced, Margin: 100, Check: true}
 	promoted, err := standby.Promote(t.Context(), west.address, link, opt)
 	if err != nil || promoted.Again || promoted.SlotLeft || promoted.Sequences == 0 || promoted.Constraints < 7 || promoted.Views != 1 || len(promoted.Unknown)+len(promoted.Stale) > 0 {
 		t.Fatalf("promoted: %+v, %v", promoted, err)
@@ -174,6 +178,32 @@ func TestAStandbyFollowsAndTakesOver(t *testing.T) {
 	if _, err := standby.Establish(t.Context(), east.address, west.address, link, func(standby.Progress) {}); !errors.Is(err, standby.ErrState) {
 		t.Errorf("a primary was made to follow: %v", err)
 	}
+}
+
+// rotate changes the password of the primary's role and ends every session, and says where it is now.
+func rotate(t *testing.T, s *site) secret.String {
+	t.Helper()
+	u, err := url.Parse(s.address.Reveal())
+	if err != nil {
+		t.Fatal("the address cannot be read")
+	}
+	u.User = url.UserPassword(u.User.Username(), "another")
+	super, err := s.e.SuperuserURL(s.project.ProjectID, s.project.BranchID, "medlink")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(t.Context(), super)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	for _, sql := range []string{"ALTER ROLE medlink_owner PASSWORD 'another'", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'medlink_owner'"} {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.address = secret.New(u.String())
+	return s.address
 }
 
 // intact fails when an acknowledged claim is not in a database.

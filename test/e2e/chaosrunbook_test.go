@@ -87,8 +87,8 @@ func (m *matrix) disturb(rows []stageRow) {
 		cells := light
 		switch row.part {
 		case "":
-		case "over":
-			cells = alone // an epoch overtakes whatever else goes on
+		case "over", "follow":
+			cells = alone // an epoch overtakes whatever else goes on, and there is one standby
 		default:
 			cells = heavy
 		}

@@ -52,6 +52,7 @@ func newStage(t *testing.T) *stage {
 	})
 	s.rig = newWorld(t, 1<<20, s.configure)
 	s.writeProgram()
+	s.writeFollowed()
 	for _, who := range []string{"alice", "bob", "dan"} {
 		s.people[who] = s.person(t, who)
 	}
@@ -75,6 +76,7 @@ func (s *stage) configure(text string) string {
 		fmt.Fprintf(&doors, "  %s: {site: %s, database: %[1]s, webhook: {url: {file: keys/door.url}, secrets: [{file: keys/webhook.secret}]}}\n", stageDoor(i), site)
 	}
 	text = section(text, "endpoints", "  stage: {url: {file: keys/stage.url}, timeout: 20s}\n")
+	text = section(text, "components", followedComponent)
 	text = section(text, "programs", "  note: {path: "+stageProgram+"}\n")
 	return section(section(text, "targets", targets.String()), "doors", doors.String())
 }

@@ -82,6 +82,9 @@ func (s *stage) cell(row stageRow, d disturbance) *stageCell {
 // begin starts the execution of a cell, live, in the name of alice.
 func (s *stage) begin(t *testing.T, c *stageCell) {
 	t.Helper()
+	if c.row.part == "follow" {
+		s.emptyStandby(t)
+	}
 	text := []byte(everyStep)
 	started := time.Now().UTC().Truncate(time.Second)
 	target := stageTarget(c.number)

@@ -17,6 +17,7 @@ import (
 //	http, not GET  the answer was lost: called twice, both times with the same Idempotency-Key; otherwise once
 //	http GET, sql, evaluate  asked twice
 //	hold-door, move-door, close-door, open-door  asked twice, in the name of the same step
+//	reprotect, unprotect, standby, drain, promote  asked twice; one slot, one promotion, or none
 //	exec           with a retry: run twice. With retry: never it is not: the step fails, and runs again when a person says so
 //	notify, page, a gate's question  delivered twice, with the same message id
 //	approval, manual, the commands of people  judged twice, counted and journaled once
@@ -45,6 +46,9 @@ func (c *stageCell) check(calm, got ledger) (wrong []string) {
 	}
 	if got.door != calm.door {
 		say("its door is %s, undisturbed %s", got.door, calm.door)
+	}
+	if got.standby != calm.standby {
+		say("its standby is %q, undisturbed %q", got.standby, calm.standby)
 	}
 	if got.backups != calm.backups || len(got.branches) != len(calm.branches) {
 		say("%d backups and branches %v, undisturbed %d and %v", got.backups, got.branches, calm.backups, calm.branches)
@@ -106,6 +110,9 @@ func (c *stageCell) checkUndone(calm, got ledger) (wrong []string) {
 	}
 	if len(got.branches) > 0 {
 		say("branches are left: %v", got.branches)
+	}
+	if strings.Contains(got.standby, "slot") {
+		say("its standby is %q", got.standby)
 	}
 	var due []string
 	begun := map[string]bool{}

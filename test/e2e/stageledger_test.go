@@ -26,6 +26,8 @@ type ledger struct {
 	backups int
 	// door is the state of the execution's door, "" when it was never asked.
 	door string
+	// standby is what became of the standby, "" where none was asked to follow.
+	standby string
 	// branches are those that a restore made and that are there.
 	branches []string
 }
@@ -74,6 +76,9 @@ func (s *stage) ledgerOf(t *testing.T, c *stageCell) (ledger, error) {
 		delete(s.doors, c.door) // the next execution finds it as if it were new
 	}
 	s.mu.Unlock()
+	if c.row.part == "follow" {
+		l.standby = s.standbyOf(t)
+	}
 	l.backups, err = s.backupsOf(t, c)
 	if err != nil {
 		return l, err

@@ -11,7 +11,8 @@ import (
 type stageRow struct {
 	step, boundary string
 	at             func(moment) bool
-	// part is what data the execution moves: save, prove, bring or past, or that it is a failover, over; empty for none.
+	// part is what data the execution moves: save, prove, bring or past, or that it is a failover, over, or that a standby
+	// takes over, follow; empty for none.
 	part string
 	// undo says that it is canceled at its last gate, and the boundary is one of its undo.
 	undo bool
@@ -37,7 +38,7 @@ func (r stageRow) kind() stageKind { return stageKind{r.part, r.undo} }
 
 // inputs are those of an execution that comes by the boundary; what is proved is saved first.
 func (r stageRow) inputs() map[string]any {
-	return map[string]any{"save": r.part == "save" || r.part == "prove", "prove": r.part == "prove", "bring": r.part == "bring", "past": r.part == "past", "over": r.part == "over"}
+	return map[string]any{"save": r.part == "save" || r.part == "prove", "prove": r.part == "prove", "bring": r.part == "bring", "past": r.part == "past", "over": r.part == "over", "follow": r.part == "follow"}
 }
 
 // inner is the step whose child workflow an activity belongs to; empty for the execution's own.
@@ -165,6 +166,20 @@ func stageRows() []stageRow {
 		rows = append(rows, stageRow{step: step, boundary: "before", at: own(name, step, "before", "undo"), part: "over", undo: true},
 			stageRow{step: step, boundary: "after", at: own(name, step, "after", "undo"), part: "over", undo: true},
 			stageRow{step: step, boundary: "between", at: written("undoCompleted "+step, "after"), part: "over", undo: true})
+	}
+	activity("follow", "follow", "Reprotect")
+	activity("follow", "lag", "LookAtStandby")
+	activity("follow", "drain", "DrainStandby")
+	activity("follow", "crown", "PromoteStandby")
+	activity("follow", "unfollow", "Unprotect")
+	for _, row := range []stageRow{
+		{step: "crown", boundary: "before", at: own("CallHTTP", "crown", "before", "undo")}, {step: "crown", boundary: "after", at: own("CallHTTP", "crown", "after", "undo")},
+		{step: "crown", boundary: "between", at: written("undoCompleted crown", "after")},
+		{step: "follow", boundary: "before", at: own("Unprotect", "follow", "before", "undo")}, {step: "follow", boundary: "after", at: own("Unprotect", "follow", "after", "undo")},
+		{step: "follow", boundary: "between", at: written("undoCompleted follow", "after")},
+	} {
+		row.part, row.undo = "follow", true
+		rows = append(rows, row)
 	}
 	return rows
 }

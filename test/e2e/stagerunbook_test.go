@@ -24,6 +24,7 @@ inputs:
   bring: {type: boolean, title: whether a backup is brought back, default: false}
   past: {type: boolean, title: whether a branch is made, default: false}
   over: {type: boolean, title: whether it is a failover, default: false}
+  follow: {type: boolean, title: whether a standby follows and takes over, default: false}
 roles:
   incident-commander: {title: decides}
   database-operator: {title: looks}
@@ -175,6 +176,34 @@ steps:
     title: Is the primary well?
     with: {component: database, at: us-east-1, expect: up}
 
+  - id: follow
+    type: reprotect
+    title: Let the standby follow
+    when: {equals: {"${inputs.follow}": true}}
+    with: {component: followed, from: us-east-1, to: us-west-2}
+    undo: {type: unprotect, with: {component: followed, from: us-east-1, to: us-west-2}}
+
+  - id: lag
+    type: standby
+    title: How far behind is it?
+    when: {equals: {"${inputs.follow}": true}}
+    with: {component: followed, from: us-east-1, to: us-west-2, within: 1m}
+
+  - id: drain
+    type: drain
+    title: Let it have everything
+    when: {equals: {"${inputs.follow}": true}}
+    with: {component: followed, from: us-east-1, to: us-west-2, compare: true}
+
+  - id: crown
+    type: promote
+    title: Let it take over
+    when: {equals: {"${inputs.follow}": true}}
+    with: {component: followed, at: us-west-2, from: us-east-1, fenced: "${steps.drain.lsn}"}
+    undo:
+      type: http
+      with: {method: POST, endpoint: stage, path: "/call/crown?execution=${execution.id}"}
+
   - id: hold
     type: hold-door
     title: Hold the door
@@ -212,6 +241,12 @@ steps:
     title: Remove what was kept
     when: {equals: {"${inputs.past}": true}}
     with: {component: database, purpose: past}
+
+  - id: unfollow
+    type: unprotect
+    title: Take away what follows
+    when: {equals: {"${inputs.follow}": true}}
+    with: {component: followed, from: us-east-1, to: us-west-2}
 
   - id: observe
     type: http
