@@ -100,8 +100,8 @@ var standbyTypes = []Type{
 		Params: []Param{
 			componentParam(),
 			{Name: "at", Kind: KindSite, Required: true, Uses: []Use{UseSite}, Doc: "the site of the standby"},
-			{Name: "from", Kind: KindSite, Uses: []Use{UseSite}, Doc: "the site of the old primary, whose slot is dropped; leave it out when it is gone"},
-			{Name: "fenced", Kind: KindScalar, Doc: "a result of the step that fenced the old primary, such as ${steps.fence.state}: then nothing is promoted without that step's receipt"},
+			{Name: "from", Kind: KindSite, Uses: []Use{UseSite}, Doc: "the site of the old primary, whose slot is dropped; leave it out when it is fenced or gone"},
+			{Name: "fenced", Kind: KindScalar, Doc: "a result of the step that fenced the old primary, such as ${steps.fence.confirmed}: then nothing is promoted without that step's receipt"},
 			{Name: "margin", Kind: KindInteger, Default: 1000.0, Min: ptr(0), Max: ptr(1e9), Doc: "how many steps sequences are advanced past the last number that is known"},
 			{Name: "check", Kind: KindBoolean, Default: true, Doc: "whether every row with a foreign key is looked at"},
 		},
