@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/temporal"
+
+	"github.com/lifeboat-dr/lifeboat/internal/epoch"
 )
 
 // Teller brings a message to people. It returns nil only when every receiver took it.
@@ -29,6 +31,8 @@ type Alerts struct {
 	Deadman Pinger
 	// LateAfter is the age at which people are told; zero means each component's RPO.
 	LateAfter time.Duration
+	// Epochs say where components live; nil lets no standby be looked at.
+	Epochs *epoch.Ledger
 }
 
 // SendAlert brings one message to everybody who is to hear it. Repeating it is safe: receivers drop
@@ -79,6 +83,7 @@ func (a *Alerts) evaluate(ctx context.Context, c *Component, now time.Time) Comp
 		limit = a.LateAfter
 	}
 	var p ComponentProtection
+	var follower *StandbyProtection
 	replicas := make([]ReplicaProtection, len(c.Replicas))
 	var group sync.WaitGroup
 	look := func(at func(context.Context)) {
@@ -92,8 +97,10 @@ func (a *Alerts) evaluate(ctx context.Context, c *Component, now time.Time) Comp
 	for i, v := range c.Replicas {
 		look(func(ctx context.Context) { replicas[i] = a.replica(ctx, c, v, limit, now) })
 	}
+	look(func(ctx context.Context) { follower = a.follower(ctx, c) })
 	group.Wait()
 	p.with(replicas)
+	p.follows(follower)
 	return p
 }
 

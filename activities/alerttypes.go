@@ -56,8 +56,9 @@ type Protection struct {
 type ComponentProtection struct {
 	Component string `json:"component"`
 	Site      string `json:"site"`
-	// State is "ok", "late", "unverified", "none", "unknown" or "unreplicated"; unknown means that the vault could
-	// not be read, and is never good; unreplicated that only a replica is not ok.
+	// State is "ok", "late", "unverified", "none", "unknown", "unreplicated" or "unfollowed"; unknown means that the
+	// vault could not be read, and is never good; unreplicated that only a replica is not ok, unfollowed that only the
+	// standby is not.
 	State string `json:"state"`
 	// Backup and Verified are the newest backup and the newest verified one.
 	Backup   string `json:"backup,omitempty"`
@@ -70,6 +71,8 @@ type ComponentProtection struct {
 	Detail string `json:"detail,omitempty"`
 	// Replicas are the vaults that it is copied to.
 	Replicas []ReplicaProtection `json:"replicas,omitempty"`
+	// Standby is the database that follows it; nil where there is none, and where nobody looked.
+	Standby *StandbyProtection `json:"standby,omitempty"`
 }
 
 // ReplicaProtection is how far a replica is behind.

@@ -89,10 +89,12 @@ type Component struct {
 	// Replicas are the vaults that backups are copied to.
 	Replicas []Vault
 	Source   Source
-	// Standby is the component's database at another site, StandbySite; nil when it has none. Hot says that it is to follow.
+	// Standby is the component's database at another site, StandbySite; nil when it has none. Hot says that it is to follow, and
+	// LagLimit how long a transaction may take to be safe there until people are told.
 	Standby     Source
 	StandbySite string
 	Hot         bool
+	LagLimit    time.Duration
 	// ChunkBytes is the size of a chunk in the database, in bytes.
 	ChunkBytes  int64
 	Connections int
@@ -159,6 +161,15 @@ func (c *Component) At(site string) (Source, error) {
 		return nil, Misconfigured(nil, "component %s has no database at site %q: it lives at %s and has no standby", c.Name, site, c.Site)
 	}
 	return nil, Misconfigured(nil, "component %s has no database at site %q: it is at %s and %s", c.Name, site, c.Site, c.StandbySite)
+}
+
+// addressAt is the way to the component's database at one of its sites.
+func (c *Component) addressAt(ctx context.Context, site string) (secret.String, error) {
+	place, err := c.At(site)
+	if err != nil {
+		return secret.String{}, err
+	}
+	return place.Address(ctx, "")
 }
 
 // In is the component as it is in one of its vaults; an empty name means its own.

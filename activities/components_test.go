@@ -33,3 +33,18 @@ func TestADatabaseIsFoundByItsSite(t *testing.T) {
 		}
 	}
 }
+
+// TestAStandbyThatIsNotWellIsTheNews only where nothing worse is.
+func TestAStandbyThatIsNotWellIsTheNews(t *testing.T) {
+	bad := &StandbyProtection{State: "late", Detail: "behind"}
+	for _, c := range []struct {
+		before  string
+		standby *StandbyProtection
+		after   string
+	}{{"ok", nil, "ok"}, {"ok", &StandbyProtection{State: "ok"}, "ok"}, {"ok", bad, "unfollowed"}, {"late", bad, "late"}, {"unreplicated", bad, "unreplicated"}} {
+		p := ComponentProtection{State: c.before}
+		if p.follows(c.standby); p.State != c.after || p.State == "unfollowed" && p.Detail != "behind" || p.Standby != c.standby {
+			t.Errorf("%+v became %+v", c, p)
+		}
+	}
+}

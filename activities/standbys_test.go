@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lifeboat-dr/lifeboat/activities"
 	"github.com/lifeboat-dr/lifeboat/internal/devstack/pgserver"
+	"github.com/lifeboat-dr/lifeboat/internal/epoch"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/internal/secret"
 )
@@ -56,6 +58,54 @@ func pairOf(t *testing.T) (map[string]*activities.Component, *pgserver.Server, *
 	return map[string]*activities.Component{"database": {
 		Name: "database", Site: "east", Source: fixed{address: addresses[0]}, Standby: fixed{address: addresses[1]}, StandbySite: "west",
 	}}, servers[0], servers[1]
+}
+
+// TestALaggingStandbyIsTold: what people are alerted of, from nothing to a primary that is gone; and that the epoch says
+// which of the two is the standby.
+func TestALaggingStandbyIsTold(t *testing.T) {
+	components, east, west := pairOf(t)
+	c := components["database"]
+	c.Hot, c.LagLimit, c.Vault = true, 3*time.Second, activities.Vault{Name: "v", Store: emptyVault(t)}
+	s := newScene(t, standbyRunbook, plan.ModeLive, nil, components)
+	shelf := emptyVault(t)
+	alerts := activities.Alerts{
+		Crew: s.steps.Crew, Finder: &activities.Finder{Signers: s.x.Signers},
+		Epochs: &epoch.Ledger{Application: "medlink", Signer: s.keys["erin"], Signers: s.x.Signers, Vaults: []epoch.Vault{{Name: "v", Store: shelf}}},
+	}
+	expect := func(state, site string) {
+		t.Helper()
+		p, err := alerts.EvaluateProtection(t.Context())
+		must(t, err)
+		got := p.Components[0].Standby
+		if got == nil || got.State != state || got.Site != site || (state == "ok") != (got.Detail == "") || strings.Contains(got.Detail, "claims") {
+			t.Errorf("the standby is %+v, want %s at %s", got, state, site)
+		}
+	}
+	expect("none", "west")
+	_, err := s.does(t, "follow", false)
+	must(t, err)
+	expect("ok", "west")
+	hold, err := west.Connect(t.Context(), "claims")
+	must(t, err)
+	defer hold.Close(context.Background())
+	_, err = hold.Exec(t.Context(), "BEGIN; LOCK TABLE claims IN SHARE MODE")
+	must(t, err)
+	east.Exec(t, "claims", "INSERT INTO claims (body) VALUES ('waits')")
+	expect("late", "west")
+	_, err = hold.Exec(t.Context(), "COMMIT")
+	must(t, err)
+	expect("ok", "west")
+	east.Exec(t, "claims", "ALTER TABLE claims ADD COLUMN more text; INSERT INTO claims (more) VALUES ('x')")
+	expect("stopped", "west")
+	must(t, east.Stop(pgserver.Immediate))
+	expect("unknown", "west")
+	_, err = alerts.Epochs.Take(t.Context(), epoch.Claim{Execution: scaleExecution, Primaries: map[string]string{"database": "west"}, Brief: strings.Repeat("0", 64)})
+	must(t, err)
+	expect("unknown", "east")
+	c.Hot = false
+	if p, err := alerts.EvaluateProtection(t.Context()); err != nil || p.Components[0].Standby != nil {
+		t.Errorf("a cold standby was looked at: %+v, %v", p, err)
+	}
 }
 
 // TestAStandbyFollowsIsDrainedAndPromoted: the steps in their order, each twice, tell what a plan only looks at, and no name of a table.

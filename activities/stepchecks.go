@@ -171,7 +171,7 @@ func (s *Steps) CheckReadiness(ctx context.Context, in StepInput) (StepDone, err
 		}
 		looked++
 		age := all.At.Sub(c.VerifiedPoint)
-		bad := c.State != "ok" && c.State != "unreplicated" // it is about restore points, wherever they are
+		bad := c.State != "ok" && c.State != "unreplicated" && c.State != "unfollowed" // it is about restore points, wherever they are
 		if limit > 0 && c.State != "unknown" && !c.VerifiedPoint.IsZero() {
 			bad = age > limit
 		}

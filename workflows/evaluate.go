@@ -95,6 +95,8 @@ func protectionAlert(ctx workflow.Context, c activities.ComponentProtection, at 
 		a.Kind, a.Title = "backup.unverified", "The newest verified backup of "+c.Component+" is too old"
 	case "unreplicated":
 		a.Kind, a.Title = "replica.late", "The copies of "+c.Component+" in another vault are late"
+	case "unfollowed":
+		a.Kind, a.Title = "standby.late", "The hot standby of "+c.Component+" is not as it should be"
 	case "unknown":
 		a.Kind, a.Title = "backup.unknown", "The vault of "+c.Component+" could not be read"
 	default:

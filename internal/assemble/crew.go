@@ -84,6 +84,7 @@ func protect(cfg *config.Config, clients map[string]*neon.Client, name string, c
 	if c.Standby != nil {
 		place := c.Standby.Place()
 		made.Standby, made.StandbySite, made.Hot = placeOf(cfg, clients, place), place.Site(), c.Standby.Keep == config.KeepHot
+		made.LagLimit = c.Standby.Lag
 	}
 	switch scratch := c.Verify.Scratch; {
 	case scratch.Neon != nil:

@@ -49,7 +49,7 @@ func (e *Engine) Activities() *activities.All {
 		Executions: e.executions(),
 		Steps:      e.steps(),
 		Cards:      e.cards(),
-		Alerts:     &activities.Alerts{Crew: e.Crew, Finder: e.Finder, Teller: e.teller, Deadman: e.pinger, LateAfter: e.Config.Alerts.LateAfter},
+		Alerts:     &activities.Alerts{Crew: e.Crew, Finder: e.Finder, Teller: e.teller, Deadman: e.pinger, LateAfter: e.Config.Alerts.LateAfter, Epochs: e.Epochs()},
 	}
 }
 

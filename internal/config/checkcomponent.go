@@ -86,6 +86,7 @@ func (d *decoder) checkStandby(at string, component Component, c *Config) {
 		return
 	}
 	oneOf(d, join(at, "keep"), standby.Keep, KeepHot, KeepCold)
+	d.lasts(join(at, "lag"), standby.Lag, "1s", "15s")
 	place := standby.Place()
 	d.checkSource(at, place, c)
 	if site := place.Site(); site != "" && site == component.Source.Site() {

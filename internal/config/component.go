@@ -75,6 +75,8 @@ type StandbyPlace struct {
 	Postgres *Postgres   `yaml:"postgres"`
 	// Keep is hot or cold.
 	Keep string `yaml:"keep"`
+	// Lag is how long a transaction may take to be safe on a hot standby until people are told.
+	Lag time.Duration `yaml:"lag"`
 }
 
 // Place is the database of the standby, as a source has it.
@@ -85,7 +87,7 @@ func (s *StandbyPlace) Place() Source {
 	return Source{Neon: s.Neon, Postgres: s.Postgres}
 }
 
-func (s *StandbyPlace) defaults() { s.Keep = KeepCold }
+func (s *StandbyPlace) defaults() { s.Keep, s.Lag = KeepCold, 10*time.Second }
 
 // At is the component's database at a site: its source or its standby.
 func (c Component) At(site string) (Source, bool) {

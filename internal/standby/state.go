@@ -130,6 +130,9 @@ func Look(ctx context.Context, primary, standby secret.String, link Link, patien
 	}
 	err = p.confirmed(ctx, link, mark.lsn, patience)
 	s.Lag = time.Since(began).Round(time.Millisecond)
+	if errors.Is(err, ErrBehind) && len(s.Drift.Blocking()) > 0 {
+		err = stopped(ctx, p) // it is not slow
+	}
 	if again := p.slot(ctx, link, &s); again != nil {
 		return s, again
 	}
