@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes the two vaults with Object Lock, and lets the writer create, read, list and lengthen locks there. Safe to repeat.
 set -eu
-for site in east west; do
+for site in us-east-1 us-west-2; do
   url=http://s3-$site:7070
   bucket=vault-$site
   aws --endpoint-url "$url" s3api head-bucket --bucket "$bucket" 2>/dev/null ||

@@ -51,6 +51,7 @@ and leaves no process behind, also when it is killed: the kernel ends the childr
 		},
 	}
 	opt.flags(cmd, "50MB")
+	cmd.AddCommand(newDevPlaces(a)...)
 	return cmd
 }
 

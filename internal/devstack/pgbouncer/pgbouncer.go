@@ -104,6 +104,16 @@ func Start(ctx context.Context, opt Options) (*Pooler, error) {
 	}
 }
 
+// Prepare writes the files of a PgBouncer that somebody else runs: pgbouncer.ini in opt.Dir is its one argument. Only
+// the addresses and [Pooler.Restart] of what it returns are of use. It is safe to repeat.
+func Prepare(opt Options) (*Pooler, error) {
+	if opt.Listen.Port() == 0 {
+		return nil, errors.New("configure PgBouncer: a port is needed where somebody else starts it")
+	}
+	p := &Pooler{opt: opt}
+	return p, p.configure()
+}
+
 var errPortTaken = errors.New("the port is taken by another program")
 
 // Restart starts the program again after it has ended, with its files as they are now.

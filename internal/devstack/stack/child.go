@@ -32,6 +32,7 @@ type childSpec struct {
 	App  *appSpec  `json:"app,omitempty"`
 	// Slack is the stand-in for it.
 	Slack *slackSpec `json:"slack,omitempty"`
+	Inbox *inboxSpec `json:"inbox,omitempty"`
 }
 
 type neonSpec struct {
@@ -80,19 +81,17 @@ func MaybeRun() (ran bool, err error) {
 		return true, runApp(ctx, *spec.App)
 	case spec.Slack != nil:
 		return true, runSlack(ctx, *spec.Slack)
+	case spec.Inbox != nil:
+		return true, runInbox(ctx, *spec.Inbox)
 	}
 	return true, errors.New("the child's specification names no child")
 }
 
 // startChild runs this binary again as a child that dies with this process.
 func startChild(dir, name string, spec childSpec) (*proc.Process, error) {
-	data, err := json.Marshal(spec)
+	path, err := writeSpec(dir, name, spec)
 	if err != nil {
-		return nil, fmt.Errorf("render specification of %s: %w", name, err)
-	}
-	path := filepath.Join(dir, name+".child.json")
-	if err := os.WriteFile(path, data, 0o600); err != nil {
-		return nil, fmt.Errorf("write specification of %s: %w", name, err)
+		return nil, err
 	}
 	log, err := os.OpenFile(filepath.Join(dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -107,6 +106,19 @@ func startChild(dir, name string, spec childSpec) (*proc.Process, error) {
 		Name: name, Path: self, Output: log,
 		Env: append(os.Environ(), childVariable+"="+path),
 	})
+}
+
+// writeSpec writes what a child is told, and returns the file's path.
+func writeSpec(dir, name string, spec childSpec) (path string, err error) {
+	data, err := json.Marshal(spec)
+	if err != nil {
+		return "", fmt.Errorf("render specification of %s: %w", name, err)
+	}
+	path = filepath.Join(dir, name+".child.json")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		return "", fmt.Errorf("write specification of %s: %w", name, err)
+	}
+	return path, nil
 }
 
 // runNeon serves one account of the emulated Neon, with the project that the site needs.

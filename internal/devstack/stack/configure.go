@@ -88,11 +88,11 @@ func (s *Stack) configure(in secrets) error {
 	if err := s.signRunbooks(); err != nil {
 		return err
 	}
-	temporal, err := s.temporalAddress()
-	if err != nil {
-		return err
+	if s.Temporal == "" {
+		if s.Temporal, err = s.temporalAddress(); err != nil {
+			return err
+		}
 	}
-	s.Temporal = temporal
 	recipient := func(name string) (string, error) {
 		data, err := os.ReadFile(filepath.Join(s.keys(), name))
 		if err != nil {
@@ -111,7 +111,8 @@ func (s *Stack) configure(in secrets) error {
 	}
 	var text bytes.Buffer
 	err = configTemplate.Execute(&text, map[string]any{
-		"Sites": s.Sites, "WriterKey": WriterKey, "Verification": verification, "Escrow": escrow, "Temporal": temporal, "Fingerprint": fingerprint, "Slack": s.Slack.URL, "SlackTeam": slackTeam,
+		"Sites": s.Sites, "WriterKey": WriterKey, "Verification": verification, "Escrow": escrow, "Temporal": s.Temporal, "Fingerprint": fingerprint, "Slack": s.Slack.URL, "SlackTeam": slackTeam,
+		"Archive": s.archive, "ArchiveBucket": archiveBucket,
 	})
 	if err != nil {
 		return fmt.Errorf("render configuration: %w", err)

@@ -33,22 +33,34 @@ var doorDatabases = []string{database, drillDatabase}
 
 // startDoor starts a site's PgBouncer. Its doors come up as they were; new ones are closed.
 func (s *Stack) startDoor(ctx context.Context, site *Site, address netip.Addr) error {
-	dir := filepath.Join(s.Dir, site.Name, "door")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make directory of the door of %s: %w", site.Name, err)
-	}
-	if err := pgserver.Own(dir); err != nil {
+	opt, err := s.doorOptions(site, netip.AddrPortFrom(address, 0))
+	if err != nil {
 		return err
 	}
+	if site.pooler, err = pgbouncer.Start(ctx, opt); err != nil {
+		return fmt.Errorf("start door of %s: %w", site.Name, err)
+	}
+	return nil
+}
+
+// doorOptions makes what a site's PgBouncer needs: its directory, its users' passwords and a file for each door.
+func (s *Stack) doorOptions(site *Site, listen netip.AddrPort) (pgbouncer.Options, error) {
+	dir := filepath.Join(s.Dir, site.Name, "door")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return pgbouncer.Options{}, fmt.Errorf("make directory of the door of %s: %w", site.Name, err)
+	}
+	if err := pgserver.Own(dir); err != nil {
+		return pgbouncer.Options{}, err
+	}
 	opt := pgbouncer.Options{
-		Dir: dir, Listen: netip.AddrPortFrom(address, 0), Users: map[string]string{}, Admin: doorAdmin,
+		Dir: dir, Listen: listen, Users: map[string]string{}, Admin: doorAdmin,
 		// As Neon wants it.
 		Settings: map[string]string{"server_tls_sslmode": "require"},
 	}
 	for _, user := range []string{doorAdmin, doorProbe, doorApp} {
 		password, err := s.secret("door-" + site.Name + "-" + user)
 		if err != nil {
-			return err
+			return pgbouncer.Options{}, err
 		}
 		opt.Users[user] = password
 	}
@@ -56,14 +68,10 @@ func (s *Stack) startDoor(ctx context.Context, site *Site, address netip.Addr) e
 		file := site.doorFile(s.Dir, name)
 		opt.Includes = append(opt.Includes, file)
 		if err := ensureEmpty(file); err != nil {
-			return err
+			return pgbouncer.Options{}, err
 		}
 	}
-	var err error
-	if site.pooler, err = pgbouncer.Start(ctx, opt); err != nil {
-		return fmt.Errorf("start door of %s: %w", site.Name, err)
-	}
-	return nil
+	return opt, nil
 }
 
 // ensureEmpty makes a door's file, which begins empty, unless it is there.

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -114,3 +115,21 @@ func (in *Inbox) Pings() int {
 func (in *Inbox) URL() string { return in.url }
 
 func (in *Inbox) close() { _ = in.server.Close() }
+
+// inboxSpec is an inbox that is a process of its own.
+type inboxSpec struct {
+	Listen string `json:"listen"`
+	File   string `json:"file"`
+	Secret string `json:"secret"`
+}
+
+// runInbox serves an inbox until ctx ends.
+func runInbox(ctx context.Context, spec inboxSpec) error {
+	in, err := openInbox(spec.Listen, spec.File, spec.Secret)
+	if err != nil {
+		return err
+	}
+	<-ctx.Done()
+	in.close()
+	return nil
+}

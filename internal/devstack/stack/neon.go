@@ -38,13 +38,26 @@ func (s *Stack) tryNeon(ctx context.Context, site *Site, region string, addresse
 	if err != nil {
 		return err
 	}
+	spec, err := s.neonSpec(site, region, addresses, listen)
+	if err != nil {
+		return err
+	}
+	if site.neon, err = startChild(s.Dir, "neon-"+site.Name, childSpec{Neon: &spec}); err != nil {
+		return fmt.Errorf("start Neon of %s: %w", site.Name, err)
+	}
+	site.API = "http://" + listen + "/api/v2"
+	return site.awaitNeon(ctx, spec, site.neon.Done())
+}
+
+// neonSpec makes what a site's emulated Neon needs.
+func (s *Stack) neonSpec(site *Site, region string, addresses netip.Prefix, listen string) (neonSpec, error) {
 	// PostgreSQL's user has to pass to its data; what is secret in here has modes of its own.
 	dir := filepath.Join(s.Dir, site.Name)
 	if err := os.MkdirAll(dir, 0o711); err != nil {
-		return fmt.Errorf("make directory of %s: %w", site.Name, err)
+		return neonSpec{}, fmt.Errorf("make directory of %s: %w", site.Name, err)
 	}
 	if err := os.Chmod(dir, 0o711); err != nil {
-		return fmt.Errorf("open directory of %s: %w", site.Name, err)
+		return neonSpec{}, fmt.Errorf("open directory of %s: %w", site.Name, err)
 	}
 	spec := neonSpec{
 		Dir: filepath.Join(dir, "neon"), Region: region, Addresses: addresses, APIKey: site.Key, Listen: listen,
@@ -53,14 +66,11 @@ func (s *Stack) tryNeon(ctx context.Context, site *Site, region string, addresse
 	if site.Role != "primary" {
 		spec.Database = "standby"
 	}
-	if site.neon, err = startChild(s.Dir, "neon-"+site.Name, childSpec{Neon: &spec}); err != nil {
-		return fmt.Errorf("start Neon of %s: %w", site.Name, err)
-	}
-	site.API = "http://" + listen + "/api/v2"
-	return site.awaitNeon(ctx, spec)
+	return spec, nil
 }
 
-func (site *Site) awaitNeon(ctx context.Context, spec neonSpec) error {
+// awaitNeon waits until a site's emulator answers and has its project; ended is nil where it is not our child.
+func (site *Site) awaitNeon(ctx context.Context, spec neonSpec, ended <-chan struct{}) error {
 	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
@@ -69,7 +79,7 @@ func (site *Site) awaitNeon(ctx context.Context, spec neonSpec) error {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("wait for Neon of %s: %w; see its log", site.Name, context.Cause(ctx))
-		case <-site.neon.Done():
+		case <-ended:
 			return fmt.Errorf("wait for Neon of %s: %w; see its log", site.Name, errEnded)
 		case <-tick.C:
 		}

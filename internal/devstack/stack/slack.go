@@ -69,13 +69,27 @@ func (s *Stack) StartSlack(ctx context.Context) error {
 }
 
 func (s *Stack) trySlack(ctx context.Context, listen string) error {
-	app, err := s.secret("slack-app")
+	spec, err := s.slackSpec(listen)
 	if err != nil {
 		return err
 	}
+	process, err := startChild(s.Dir, "slack", childSpec{Slack: &spec})
+	if err != nil {
+		return fmt.Errorf("start Slack: %w", err)
+	}
+	s.Slack = &Slack{URL: "http://" + listen, process: process}
+	return s.Slack.await(ctx, process.Done())
+}
+
+// slackSpec makes what the stand-in needs.
+func (s *Stack) slackSpec(listen string) (slackSpec, error) {
+	app, err := s.secret("slack-app")
+	if err != nil {
+		return slackSpec{}, err
+	}
 	bot, err := s.secret("slack-bot")
 	if err != nil {
-		return err
+		return slackSpec{}, err
 	}
 	spec := slackSpec{Listen: listen, Config: slack.Config{
 		File: filepath.Join(s.Dir, "slack.json"), Team: slackTeam, AppToken: app, BotToken: bot,
@@ -87,15 +101,11 @@ func (s *Stack) trySlack(ctx context.Context, listen string) error {
 		spec.Users = append(spec.Users, slack.User{ID: slackUser(who.id), TeamID: slackTeam, Name: who.id, RealName: who.name})
 	}
 	spec.Users = append(spec.Users, slack.User{ID: SlackStranger, TeamID: slackTeam, Name: "mallory", RealName: "Mallory (in no roster)"})
-	process, err := startChild(s.Dir, "slack", childSpec{Slack: &spec})
-	if err != nil {
-		return fmt.Errorf("start Slack: %w", err)
-	}
-	s.Slack = &Slack{URL: "http://" + listen, process: process}
-	return s.Slack.await(ctx)
+	return spec, nil
 }
 
-func (s *Slack) await(ctx context.Context) error {
+// await waits until the stand-in answers; ended is nil where it is not our child.
+func (s *Slack) await(ctx context.Context, ended <-chan struct{}) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -104,7 +114,7 @@ func (s *Slack) await(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("wait for Slack: %w; see its log", context.Cause(ctx))
-		case <-s.process.Done():
+		case <-ended:
 			return fmt.Errorf("wait for Slack: %w; see its log", errEnded)
 		case <-tick.C:
 		}

@@ -50,6 +50,8 @@ type Site struct {
 	neon     *proc.Process
 	// pooler is the site's PgBouncer, with the doors in it.
 	pooler *pgbouncer.Pooler
+	// s3 and s3Region are where the site's S3 server is, and the region that it says it is in.
+	s3, s3Region string
 }
 
 // Stack is a running stack.
@@ -65,8 +67,10 @@ type Stack struct {
 	Temporal string
 	// Ledger is the path of the application's ledger of acknowledged claims.
 	Ledger string
-	app    *proc.Process
-	opt    Options
+	// archive is the URL of an emulator of Google's storage, where there is one.
+	archive string
+	app     *proc.Process
+	opt     Options
 }
 
 // The names in the stack.
@@ -158,6 +162,12 @@ func prepareDir(dir string) (string, error) {
 	return dir, nil
 }
 
+// S3 is the URL of the site's S3 server.
+func (s *Site) S3() string { return s.s3 }
+
+// S3Region is the region that the site's S3 server says it is in.
+func (s *Site) S3Region() string { return s.s3Region }
+
 // Bucket is the name of a site's vault bucket.
 func (s *Site) Bucket() string { return "vault-" + s.Name }
 
@@ -176,6 +186,7 @@ func (s *Stack) startStore(ctx context.Context, site *Site) error {
 	if err != nil {
 		return fmt.Errorf("start S3 of %s: %w", site.Name, err)
 	}
+	site.s3, site.s3Region = site.Store.Endpoint(), site.Name
 	if err := site.Store.CreateBucket(ctx, s3.Bucket{Name: site.Bucket(), ObjectLock: true, Versioning: true, Writers: []string{WriterKey}}); err != nil {
 		return fmt.Errorf("make vault of %s: %w", site.Name, err)
 	}
