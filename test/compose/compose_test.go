@@ -1,10 +1,11 @@
-// Package compose_test checks docker-compose.yml by reading it, where nothing can run it, and runs what of it is ours:
-// the script that makes keys, the configuration and the order.
+// Package compose_test checks docker-compose.yml by reading it, where nothing can run it, and runs what of it is ours as
+// processes.
 package compose_test
 
 import (
+	"fmt"
+	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -13,7 +14,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"github.com/lifeboat-dr/lifeboat/internal/config"
+	"github.com/lifeboat-dr/lifeboat/internal/devstack/stack"
 	"github.com/lifeboat-dr/lifeboat/workflows"
 )
 
@@ -23,6 +24,8 @@ type service struct {
 	Image       string                       `yaml:"image"`
 	Build       map[string]any               `yaml:"build"`
 	Entrypoint  []string                     `yaml:"entrypoint"`
+	Command     []string                     `yaml:"command"`
+	NetworkMode string                       `yaml:"network_mode"`
 	Environment map[string]string            `yaml:"environment"`
 	DependsOn   map[string]map[string]string `yaml:"depends_on"`
 	Volumes     []string                     `yaml:"volumes"`
@@ -54,7 +57,10 @@ var pinned = regexp.MustCompile(`^[a-z0-9./-]+:v?\d+\.\d+[a-z0-9.-]*$`)
 
 func TestServices(t *testing.T) {
 	c, _ := load(t)
-	for _, name := range []string{"database", "standby", "s3-east", "s3-west", "temporal", "temporal-ui", "setup", "worker"} {
+	for _, name := range []string{
+		"neon-us-east-1", "neon-us-west-2", "pgbouncer-us-east-1", "pgbouncer-us-west-2", "s3-us-east-1", "s3-us-west-2", "gcs",
+		"slack", "inbox", "application", "temporal", "temporal-db", "temporal-ui", "worker",
+	} {
 		if _, ok := c.Services[name]; !ok {
 			t.Errorf("there is no service %s", name)
 		}
@@ -71,7 +77,7 @@ func TestServices(t *testing.T) {
 			if how["condition"] == "service_healthy" && dependency.Healthcheck == nil {
 				t.Errorf("%s waits for %s to be healthy, and nothing tells whether it is", name, other)
 			}
-			if how["condition"] == "service_completed_successfully" && dependency.Restart != "" {
+			if how["condition"] == "service_completed_successfully" && dependency.Restart != "" && dependency.Restart != "no" {
 				t.Errorf("%s waits for the end of %s, which is restarted", name, other)
 			}
 		}
@@ -90,7 +96,12 @@ func TestServices(t *testing.T) {
 				t.Errorf("%s: port %s is open to the network", name, p)
 			}
 		}
-		for _, word := range s.Entrypoint {
+		if other, ok := strings.CutPrefix(s.NetworkMode, "service:"); ok {
+			if _, there := c.Services[other]; !there || len(s.Ports) > 0 {
+				t.Errorf("%s shares the network of %s, where the ports have to be published", name, other)
+			}
+		}
+		for _, word := range slices.Concat(s.Entrypoint, s.Command) {
 			if script, ours := strings.CutPrefix(word, "/deploy/"); ours {
 				if _, err := os.Stat(filepath.Join(root, "deploy", script)); err != nil {
 					t.Errorf("%s: %v", name, err)
@@ -131,51 +142,46 @@ func TestSearchAttributes(t *testing.T) {
 	}
 }
 
-// The setup script makes a configuration that is right and an order that holds, and is safe to repeat.
-func TestSetup(t *testing.T) {
-	dir := t.TempDir()
-	bin := filepath.Join(dir, "bin")
-	if out, err := exec.Command("go", "build", "-o", bin+"/", root+"/starter").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	if err := os.Rename(filepath.Join(bin, "starter"), filepath.Join(bin, "lifeboat")); err != nil {
-		t.Fatal(err)
-	}
-	etc := filepath.Join(dir, "etc")
-	if err := os.Mkdir(etc, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	run := func(name string, args ...string) {
-		t.Helper()
-		cmd := exec.Command(name, args...)
-		cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "LIFEBOAT_CONFIG="+filepath.Join(etc, "lifeboat.yaml"))
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%s %v: %v\n%s", name, args, err, out)
-		}
-	}
-	for range 2 {
-		run("sh", filepath.Join(root, "deploy", "setup.sh"), etc, filepath.Join(root, "deploy", "lifeboat.yaml"))
-	}
-	run(filepath.Join(bin, "lifeboat"), "order", "show")
-
-	cfg, err := config.Load(filepath.Join(etc, "lifeboat.yaml"))
+// TestPlaces compares where the configuration says that servers are with the services.
+func TestPlaces(t *testing.T) {
+	c, _ := load(t)
+	text, err := os.ReadFile(filepath.Join(root, "deploy", "places.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, text := load(t)
-	for name, v := range cfg.Vaults {
-		host := strings.TrimSuffix(strings.TrimPrefix(v.S3.Endpoint, "http://"), ":7070")
-		if _, ok := c.Services[host]; !ok {
-			t.Errorf("vault %s is at %s, which is no service", name, v.S3.Endpoint)
-		}
-	}
-	source, err := os.ReadFile(filepath.Join(root, "deploy", "lifeboat.yaml"))
+	at, err := stack.ReadPlaces(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range regexp.MustCompile(`\{env: ([A-Z_]+)\}`).FindAllStringSubmatch(string(source), -1) {
-		if !strings.Contains(text, "    "+m[1]+": ") {
-			t.Errorf("the configuration reads %s, which no service is given", m[1])
+	addresses := []string{at.Temporal, at.Archive}
+	for _, site := range at.Sites {
+		addresses = append(addresses, site.S3)
+	}
+	for _, address := range addresses {
+		host, port, err := net.SplitHostPort(strings.TrimPrefix(address, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, ok := c.Services[host]
+		if !ok {
+			t.Errorf("%s is no service", address)
+		}
+		if test := fmt.Sprint(s.Healthcheck["test"]); !strings.Contains(test, port) {
+			t.Errorf("%s: what tells whether it is well looks elsewhere: %s", address, test)
+		}
+	}
+	for _, address := range []string{at.Slack, at.Inbox} {
+		_, port, err := net.SplitHostPort(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := "127.0.0.1:" + port + ":" + port; !slices.Contains(c.Services["ground"].Ports, want) {
+			t.Errorf("%s is not published: %v", address, c.Services["ground"].Ports)
+		}
+	}
+	for name, s := range c.Services {
+		if s.Image == ourImage && s.NetworkMode != "service:ground" {
+			t.Errorf("%s is on a network of its own, where the databases are not", name)
 		}
 	}
 }
