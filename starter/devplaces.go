@@ -42,11 +42,11 @@ func newDevPlaces(a *app) []*cobra.Command {
 		return cmd
 	}
 	prepare := &cobra.Command{
-		Use:   "prepare",
+		Use: "prepare", Example: "  lifeboat dev prepare --state /state --places deploy/places.json",
 		Short: "Make the keys of a stack whose servers something else starts, and what they are started with",
 	}
 	finish := &cobra.Command{
-		Use:   "finish",
+		Use: "finish", Example: "  lifeboat dev finish --state /state --places deploy/places.json",
 		Short: "Fill the databases of a prepared stack, open its door, and write the configuration",
 	}
 	return []*cobra.Command{
