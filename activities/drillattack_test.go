@@ -63,13 +63,17 @@ func TestAPlanTouchesNothing(t *testing.T) {
 			if err == nil { // in a plan no workflow does anything
 				t.Errorf("%s vouched for a step of a plan", d.activity)
 			}
+		case d.step == "follow" || d.step == "crown": // they look at the databases, which are not there
+			if err == nil || h.touched != 1 {
+				t.Errorf("a plan may look: %s of step %s: %v, looked %d times", d.activity, d.step, err, h.touched)
+			}
 		case d.gated && (err != nil || h.touched > 0):
 			t.Errorf("%s of step %s: %v, touched %d times", d.activity, d.step, err, h.touched)
 		case d.step == "get" && (err != nil || h.touched != 1):
 			t.Errorf("a plan may look: %v, looked %d times", err, h.touched)
 		}
 		in.Guard.Work = nil
-		if slices.Contains([]string{"get", "ask", "ready", "hold", "move", "open", "back", "lost"}, d.step) { // the others only note what they would do
+		if slices.Contains([]string{"get", "ask", "ready", "hold", "move", "open", "back", "lost", "follow", "unfollow", "crown", "lag", "drained"}, d.step) { // the others only note what they would do
 			h.refuses(t, "a plan without papers", d.activity, in)
 		}
 	}

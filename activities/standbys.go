@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"go.temporal.io/sdk/activity"
+
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/internal/postgres"
 	"github.com/lifeboat-dr/lifeboat/internal/secret"
@@ -161,7 +163,7 @@ func (s *Steps) standbyState(ctx context.Context, p followParams, within time.Du
 }
 
 // DrainStandby waits until a standby has everything that the primary committed, and proves it. It is safe to repeat. In
-// a plan it looks at the lag; in a drill there is nothing to drain, for production goes on.
+// a plan and in a drill it looks at the lag, for production goes on.
 func (s *Steps) DrainStandby(ctx context.Context, in StepInput) (StepDone, error) {
 	var p struct {
 		followParams
@@ -178,12 +180,9 @@ func (s *Steps) DrainStandby(ctx context.Context, in StepInput) (StepDone, error
 	if err := s.Orders.CheckLook(in, "DrainStandby"); err != nil {
 		return StepDone{}, err
 	}
-	if in.Guard.Mode == plan.ModeDrill {
-		return StepDone{}, onlyLive("drain a standby")
-	}
 	defer alive(ctx, &counter{})()
 	began := time.Now()
-	if in.Guard.Mode == plan.ModePlan {
+	if in.Guard.Mode != plan.ModeLive {
 		if _, err := s.standbyState(ctx, p.followParams, within); err != nil {
 			return StepDone{}, err
 		}
@@ -204,17 +203,20 @@ func (s *Steps) DrainStandby(ctx context.Context, in StepInput) (StepDone, error
 	return s.done(in.Guard, map[string]any{"lsn": drained.LSN, "compared": float64(drained.Tables), "took": tookSince(began)})
 }
 
+// promoteParams say which standby is promoted and how.
+type promoteParams struct {
+	Component string  `json:"component"`
+	At        string  `json:"at"`
+	From      string  `json:"from"`
+	Fenced    any     `json:"fenced"`
+	Margin    float64 `json:"margin"`
+	Check     bool    `json:"check"`
+}
+
 // PromoteStandby makes a standby a primary of its own, under a work order. It is safe to repeat: what was promoted is
-// left as it is. In a plan it looks whether it could be done.
+// left as it is. In a plan it looks whether it could be done; a drill promotes a branch of the standby and removes it.
 func (s *Steps) PromoteStandby(ctx context.Context, in StepInput) (StepDone, error) {
-	var p struct {
-		Component string  `json:"component"`
-		At        string  `json:"at"`
-		From      string  `json:"from"`
-		Fenced    any     `json:"fenced"`
-		Margin    float64 `json:"margin"`
-		Check     bool    `json:"check"`
-	}
+	var p promoteParams
 	if err := in.read(&p); err != nil {
 		return StepDone{}, err
 	}
@@ -239,8 +241,15 @@ func (s *Steps) PromoteStandby(ctx context.Context, in StepInput) (StepDone, err
 			"promoted": "", "reached": "", "exact": false, "sequences": 0.0, "unknown": 0.0, "constraints": 0.0, "stale": 0.0, "left": false, "took": "0s",
 		}), nil
 	}
-	opt := standby.PromoteOptions{Margin: int64(p.Margin), Check: p.Check}
-	if p.From != "" {
+	opt := standby.PromoteOptions{Margin: int64(p.Margin), Check: p.Check, Rehearsal: in.Guard.Mode == plan.ModeDrill}
+	if opt.Rehearsal {
+		branch, remove, err := s.promotedBranch(ctx, in.Guard, p)
+		if err != nil {
+			return StepDone{}, err
+		}
+		defer remove()
+		to = branch
+	} else if p.From != "" {
 		// That nobody tells where it is says the same as that it does not answer.
 		if from, err := s.databaseAt(ctx, p.Component, p.From); err == nil {
 			opt.Primary = &from
@@ -258,7 +267,43 @@ func (s *Steps) PromoteStandby(ctx context.Context, in StepInput) (StepDone, err
 	})
 }
 
-// allowStandby checks what a step that changes a standby needs. A plan only looks; there is no standby for drills.
+// promotedPurpose is the purpose of the branch that a drill promotes.
+const promotedPurpose = "promote"
+
+// promotedBranch is a branch of a standby for a drill, which is removed in the end, or at the latest expires.
+func (s *Steps) promotedBranch(ctx context.Context, g plan.Guard, p promoteParams) (address secret.String, remove func(), err error) {
+	c, err := s.Crew.Component(p.Component)
+	if err != nil {
+		return address, nil, err
+	}
+	place, err := c.At(p.At)
+	if err != nil {
+		return address, nil, err
+	}
+	brancher, ok := place.(Brancher)
+	if !ok {
+		return address, nil, Misconfigured(nil, "a drill promotes a branch, and the standby of %s is a plain PostgreSQL server, which has none: let the step apply to live executions only", p.Component)
+	}
+	name := ownBranch(g, promotedPurpose)
+	made, err := brancher.MakeBranch(ctx, BranchRequest{Name: name, Compute: ComputeReadWrite, ExpiresAt: time.Now().Add(24 * time.Hour)})
+	if err != nil {
+		return address, nil, classify(err, "make branch "+name)
+	}
+	remove = func() {
+		// What stays expires by itself: a rehearsal that went well does not fail for it.
+		if err := brancher.DropBranch(context.WithoutCancel(ctx), name); err != nil {
+			activity.GetLogger(ctx).Warn("remove branch", "branch", name, "error", err)
+		}
+	}
+	if address, err = brancher.BranchAddress(ctx, made.ID); err != nil {
+		remove()
+		return address, nil, classify(err, "find the way to branch "+name)
+	}
+	return address, remove, nil
+}
+
+// allowStandby checks what a step that changes a standby needs. A plan only looks. A drill has no standby to establish
+// or to give up; it may promote, for that it does with a branch.
 func (s *Steps) allowStandby(ctx context.Context, in StepInput, action plan.Action, activity string) error {
 	if in.Guard.Mode == plan.ModePlan {
 		return s.Orders.CheckLook(in, activity)
@@ -266,7 +311,7 @@ func (s *Steps) allowStandby(ctx context.Context, in StepInput, action plan.Acti
 	if err := s.Orders.CheckStep(ctx, in, action); err != nil {
 		return err
 	}
-	if in.Guard.Mode == plan.ModeDrill {
+	if in.Guard.Mode == plan.ModeDrill && action != runbooks.ActionPromote {
 		return onlyLive(string(action))
 	}
 	return nil

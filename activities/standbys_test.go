@@ -118,9 +118,8 @@ func TestAStandbyFollowsIsDrainedAndPromoted(t *testing.T) {
 	planned.fails(t, "lag", activities.TypeConflict, "no standby")
 
 	drill := newScene(t, standbyRunbook, plan.ModeDrill, nil, components)
-	for _, step := range []string{"follow", "drain", "crown"} {
-		drill.fails(t, step, activities.TypeNotAllowed, "this is a drill")
-	}
+	drill.fails(t, "follow", activities.TypeNotAllowed, "this is a drill")
+	drill.fails(t, "drain", activities.TypeConflict, "no standby")
 
 	s := newScene(t, standbyRunbook, plan.ModeLive, nil, components)
 	s.fails(t, "same", activities.TypeInvalidInput, "same site")
@@ -145,6 +144,10 @@ func TestAStandbyFollowsIsDrainedAndPromoted(t *testing.T) {
 	if out, err := planned.does(t, "crown", false); err != nil || out.Intended == nil {
 		t.Errorf("planned: %+v, %v", out, err)
 	}
+	drill.fails(t, "crown", activities.TypeConfiguration, "which has none")
+	if out, err := drill.does(t, "drain", false); err != nil || out.Outputs["lsn"] != "" {
+		t.Errorf("a drill drains: %+v, %v", out, err)
+	}
 	west.Exec(t, "claims", "INSERT INTO claims VALUES (5000, 'a stranger''s')")
 	s.fails(t, "drain", activities.TypeMismatch, "differ")
 	west.Exec(t, "claims", "DELETE FROM claims WHERE id = 5000")
@@ -167,5 +170,33 @@ func TestAStandbyFollowsIsDrainedAndPromoted(t *testing.T) {
 	s.fails(t, "back", activities.TypeNotEmpty, "holds")
 	if _, err := s.does(t, "follow", true); err != nil {
 		t.Errorf("what was promoted is left alone: %v", err)
+	}
+}
+
+// TestADrillPromotesABranch: a drill proves that the standby can be promoted, and the standby goes on following.
+func TestADrillPromotesABranch(t *testing.T) {
+	west := newProject(t, "127.97.0.0/16")
+	west.exec(t, "DROP TABLE claims")
+	components, east, _ := pairOf(t)
+	components["database"].Standby = west.source()
+	live := newScene(t, standbyRunbook, plan.ModeLive, nil, components)
+	_, err := live.does(t, "follow", false)
+	must(t, err)
+	drill := newScene(t, standbyRunbook, plan.ModeDrill, nil, components)
+	for range 2 {
+		out, err := drill.does(t, "crown", false)
+		must(t, err)
+		if out.Outputs["sequences"] != 1.0 || out.Outputs["left"] != false || out.Outputs["reached"] == "" {
+			t.Errorf("rehearsed: %v", out.Outputs)
+		}
+	}
+	branches, err := west.client.Branches(t.Context(), west.id)
+	must(t, err)
+	if len(branches) != 1 {
+		t.Errorf("%d branches are left", len(branches))
+	}
+	east.Exec(t, "claims", "INSERT INTO claims (body) VALUES ('later')")
+	if out, err := live.does(t, "drain", false); err != nil || out.Outputs["compared"] != 1.0 {
+		t.Errorf("after the drill: %+v, %v", out, err)
 	}
 }

@@ -75,7 +75,7 @@ var standbyTypes = []Type{
 	{
 		Name: "drain", Title: "Drain the standby",
 		Doc: "Waits until a standby has everything that the primary committed, and proves it by a position of the primary's log: a mark was confirmed, and no transaction came between. " +
-			"The door has to be held or closed before: as long as somebody writes to the primary it fails. It can compare every row besides. Only in live executions; a plan looks at the lag.",
+			"The door has to be held or closed before: as long as somebody writes to the primary it fails. It can compare every row besides. Plans and drills look at the lag.",
 		ByHand: "Close every way to the primary; read pg_current_wal_lsn() there; wait until confirmed_flush_lsn of the slot is at least that.",
 		Effect: EffectNone, Activity: "DrainStandby", Skippable: false, Anywhere: true, Timeout: 8 * time.Hour, Retry: RetryPatient, Long: true,
 		Params: []Param{
@@ -84,7 +84,7 @@ var standbyTypes = []Type{
 			{Name: "compare", Kind: KindBoolean, Default: false, Doc: "whether every row of both databases is read and compared; the door stays held meanwhile"},
 		},
 		Outputs: []Output{
-			{"lsn", KindString, "the position of the primary's log up to which the standby has everything; empty in a plan"},
+			{"lsn", KindString, "the position of the primary's log up to which the standby has everything; empty in plans and drills"},
 			{"compared", KindInteger, "how many tables were compared"},
 			{"took", KindDuration, "how long it took"},
 		},
@@ -93,7 +93,7 @@ var standbyTypes = []Type{
 		Name: "promote", Title: "Promote the standby",
 		Doc: "Makes a standby a primary of its own: the subscription ends, sequences are advanced past all that the old primary can have given, foreign keys are checked, " +
 			"materialized views refreshed. Nothing in it keeps the old primary from being written to: fence it before, and let fenced refer to that step. A standby whose first copy is not whole is " +
-			"refused. It cannot follow again until it is emptied. Only in live executions; a plan looks whether it could be done.",
+			"refused. It cannot follow again until it is emptied. A drill promotes a branch of the standby and removes it; a plan looks whether it could be done.",
 		ByHand: "On the standby: ALTER SUBSCRIPTION … DISABLE, SET (slot_name = NONE), DROP SUBSCRIPTION; then setval of every sequence past the largest number in use.",
 		Effect: EffectReversible, Actions: []plan.Action{ActionPromote}, Activity: "PromoteStandby", Skippable: false, Anywhere: true,
 		Timeout: 4 * time.Hour, Retry: RetryPatient, Long: true, UndoTypes: []string{"exec", "http", "manual"},

@@ -225,7 +225,7 @@ func (p *pair) awaitCopy(ctx context.Context, link Link, tell func(Progress)) (i
 		}
 		tell(Progress{Stage: "copy the rows", Ready: s.Ready, Tables: s.Tables})
 		if s.Tables > 0 && s.Ready == s.Tables {
-			return s.Tables, nil
+			return s.Tables, noteReached(ctx, p.standby, s.Reached)
 		}
 		// A copy that fails is tried again by the server; one that fails three times will not do.
 		if s.Faults-faults >= 3 {

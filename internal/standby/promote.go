@@ -19,6 +19,9 @@ type PromoteOptions struct {
 	Primary *secret.String
 	// Margin is how many steps sequences are advanced past the last number that is known.
 	Margin int64
+	// Rehearsal says that the database is a copy of a standby, such as a branch, that nothing else knows: it follows
+	// nothing, and the old primary is left alone.
+	Rehearsal bool
 	// Check reads every table with a foreign key and looks for rows without their parents.
 	Check bool
 }
@@ -70,7 +73,11 @@ func Promote(ctx context.Context, standby secret.String, link Link, opt PromoteO
 	}
 	done := Promoted{At: known.promoted, Reached: known.reached, Exact: known.exact, Again: !known.promoted.IsZero()}
 	if !done.Again {
-		if err := cutOff(ctx, conn, link, &done); err != nil {
+		cut := cutOff
+		if opt.Rehearsal {
+			cut = dropSubscription // its slot is another's
+		}
+		if err := cut(ctx, conn, link); err != nil {
 			return done, err
 		}
 		if opt.Check {
@@ -88,12 +95,12 @@ func Promote(ctx context.Context, standby secret.String, link Link, opt PromoteO
 	if err := dropSubscription(ctx, conn, link); err != nil {
 		return done, err
 	}
-	done.SlotLeft = opt.Primary == nil || dropSlot(ctx, *opt.Primary, link) != nil
+	done.SlotLeft = !opt.Rehearsal && (opt.Primary == nil || dropSlot(ctx, *opt.Primary, link) != nil)
 	return done, nil
 }
 
 // cutOff ends the subscription's work, and reads how far it came.
-func cutOff(ctx context.Context, conn *pgx.Conn, link Link, done *Promoted) error {
+func cutOff(ctx context.Context, conn *pgx.Conn, link Link) error {
 	s, err := subscription(ctx, conn, link)
 	if err != nil {
 		return err
