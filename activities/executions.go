@@ -86,6 +86,9 @@ func (x *Executions) AdmitExecution(ctx context.Context, in AdmitInput) (Admitte
 	}
 	out.Runbook, out.Commander, out.Command = *permit.Runbook, permit.Start.Person.ID, permit.Start.Command.ID
 	out.Site, out.Doors, out.Slack = x.siteOf(brief.Target), x.Doors, x.Slack
+	if lostSite(permit.Runbook, brief.Inputs, out.Site) {
+		out.Site = "" // its workers are gone, too
+	}
 	if out.Policies, err = x.policies(); err != nil {
 		return Admitted{}, err
 	}
@@ -131,6 +134,11 @@ func (x *Executions) policies() (map[string]plan.Policy, error) {
 		all[p.Name] = p
 	}
 	return all, nil
+}
+
+// lostSite says whether a runbook supposes a site to be gone.
+func lostSite(r *runbooks.Runbook, inputs map[string]any, site string) bool {
+	return slices.ContainsFunc(r.Inputs, func(in runbooks.Input) bool { return in.Lost && inputs[in.Name] == site })
 }
 
 // siteOf is the site whose workers act on a target.

@@ -36,7 +36,7 @@ type Admitted struct {
 	Started string `json:"started"`
 	// Policies are the roster's escalation policies, by name, as they are now.
 	Policies map[string]plan.Policy `json:"policies,omitempty"`
-	// Site is where the target is; empty for none.
+	// Site is where the target is; empty for none, and when the runbook supposes that site to be gone.
 	Site string `json:"site,omitempty"`
 	// Doors are the sites of doors, by the door's name: a step that works a door runs at its site.
 	Doors map[string]string `json:"doors,omitempty"`

@@ -84,7 +84,7 @@ var failoverTypes = []Type{
 		Timeout: time.Hour, Retry: RetryPatient, UndoTypes: []string{"unfence", "exec", "http", "manual"},
 		Params: []Param{
 			componentParam(), atParam, byParam,
-			{Name: "within", Kind: KindDuration, Default: "1m", Min: ptr(5), Max: ptr(1800), Doc: "how long it is tried before it counts as not confirmed"},
+			{Name: "within", Kind: KindDuration, Default: "1m", Min: ptr(5), Max: ptr(86400), Doc: "how long it is tried before it counts as not confirmed"},
 		},
 		Outputs: []Output{
 			{"confirmed", KindBoolean, "whether every role was refused"},

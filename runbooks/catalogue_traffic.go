@@ -23,7 +23,10 @@ const (
 	BusyKill   = "kill"
 )
 
-var doorParam = Param{Name: "door", Kind: KindName, Required: true, Of: "door", Uses: []Use{UseDoor}, Doc: "the door, by its name in the configuration; in a drill its drill door is meant"}
+// ofDoor says of a name that it is that of a door.
+const ofDoor = "door"
+
+var doorParam = Param{Name: "door", Kind: KindName, Required: true, Of: ofDoor, Uses: []Use{UseDoor}, Doc: "the door, by its name in the configuration; in a drill its drill door is meant"}
 
 // trafficTypes are the steps that work doors: the only way on which applications reach a database.
 var trafficTypes = []Type{

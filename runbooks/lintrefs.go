@@ -66,6 +66,7 @@ func (l *linter) values(step *Step, t *Type, with map[string]any, path string, u
 			case kind == "":
 			case !whole && (kind.isList() || kind.isMapping() || kind == KindAny):
 				l.say(where, "%s is of type %s, which cannot stand inside a text", ref, kind)
+			case whole && p.Of == ofDoor && kind == KindString: // there is no kind of its own for doors
 			case whole && !expected.accepts(kind):
 				l.say(where, "%s is of type %s, but %s takes %s", ref, kind, p.Name, expected)
 			}

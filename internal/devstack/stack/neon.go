@@ -45,7 +45,7 @@ func (s *Stack) tryNeon(ctx context.Context, site *Site, region string, addresse
 	if site.neon, err = startChild(s.Dir, "neon-"+site.Name, childSpec{Neon: &spec}); err != nil {
 		return fmt.Errorf("start Neon of %s: %w", site.Name, err)
 	}
-	site.API = "http://" + listen + "/api/v2"
+	site.API, site.spec = "http://"+listen+"/api/v2", spec
 	return site.awaitNeon(ctx, spec, site.neon.Done())
 }
 

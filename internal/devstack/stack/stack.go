@@ -48,6 +48,8 @@ type Site struct {
 	API, Key string
 	Project  string
 	neon     *proc.Process
+	// spec is how the emulated Neon runs; started again, it is the same one.
+	spec neonSpec
 	// pooler is the site's PgBouncer, with the doors in it.
 	pooler *pgbouncer.Pooler
 	// s3 and s3Region are where the site's S3 server is, and the region that it says it is in.
@@ -195,9 +197,21 @@ func (s *Stack) startStore(ctx context.Context, site *Site) error {
 
 // StartApp starts the application's writer, which adds claims until the stack stops. It knows the primary
 // site's door and nothing behind it.
-func (s *Stack) StartApp() (err error) {
-	s.app, err = startChild(s.Dir, "application", childSpec{App: &appSpec{URL: s.Sites[0].AppURL().Reveal(), Ledger: s.Ledger, Rate: s.opt.Rate}})
+func (s *Stack) StartApp() error { return s.startAppAt(s.Sites[0]) }
+
+func (s *Stack) startAppAt(site *Site) (err error) {
+	s.app, err = startChild(s.Dir, "application", childSpec{App: &appSpec{URL: site.AppURL().Reveal(), Ledger: s.Ledger, Rate: s.opt.Rate}})
 	return err
+}
+
+// MoveApp ends the application's writer and starts it at another site, where it knows that site's door. Its ledger goes on.
+func (s *Stack) MoveApp(site *Site) error {
+	if s.app != nil {
+		if err := s.app.Stop(syscall.SIGTERM, 20*time.Second); err != nil {
+			s.opt.Log.Warn("stop the application", "error", err)
+		}
+	}
+	return s.startAppAt(site)
 }
 
 // KillSite ends every server of a site at once, as an outage does.
@@ -209,6 +223,33 @@ func (s *Stack) KillSite(name string) error {
 			site.neon.Kill()
 			return nil
 		}
+	}
+	return fmt.Errorf("there is no site %q", name)
+}
+
+// RestartSite brings a killed site back as it was, at the same addresses, as after an outage.
+func (s *Stack) RestartSite(ctx context.Context, name string) error {
+	for i, site := range s.Sites {
+		if site.Name != name {
+			continue
+		}
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error {
+			server, err := s3.StartChild(ctx, site.Store.Config())
+			if err == nil {
+				site.Store = server
+			}
+			return err
+		})
+		group.Go(func() (err error) {
+			spec := site.spec
+			if site.neon, err = startChild(s.Dir, "neon-"+site.Name, childSpec{Neon: &spec}); err != nil {
+				return fmt.Errorf("start Neon of %s: %w", site.Name, err)
+			}
+			return site.awaitNeon(ctx, spec, site.neon.Done())
+		})
+		group.Go(func() error { return s.RestartDoor(ctx, s.Sites[i]) })
+		return group.Wait()
 	}
 	return fmt.Errorf("there is no site %q", name)
 }
