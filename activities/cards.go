@@ -141,7 +141,7 @@ func cardOf(permit roster.Permit, in KeepCardInput) (Card, error) {
 	}
 	card := Card{
 		Facts: in.Facts, Title: step.Title, Runbook: permit.Runbook.Title, Commander: in.Commander, Requester: permit.Start.Person.ID,
-		Task: step.Type == "manual", Grave: Grave(permit.Runbook, step.ID, b.Mode), State: in.State, Shows: map[string]string{},
+		Task: step.Type == "manual", Grave: Grave(permit.Runbook, step.ID, b.Mode), State: in.State, Shows: map[string]string{}, Means: meanings(permit.Runbook),
 	}
 	for _, name := range []string{"message", "instructions"} {
 		if text, ok := step.With[name].(string); ok {
@@ -169,4 +169,45 @@ func Grave(r *runbooks.Runbook, gate string, mode plan.Mode) bool {
 		}
 	}
 	return false
+}
+
+// kinds are what values of a kind are called in the allow-list. A text is called what its output is called, and most of
+// these are not on it; numbers count only where Lifeboat counted.
+var kinds = map[runbooks.Kind]string{
+	runbooks.KindInteger: "count", runbooks.KindBoolean: "answer", runbooks.KindDuration: "duration", runbooks.KindTime: "point", runbooks.KindLSN: "lsn",
+	runbooks.KindComponent: "component", runbooks.KindSite: "site", runbooks.KindTarget: "target", runbooks.KindVault: "vault", runbooks.KindBackup: "backup",
+}
+
+// meanings says what references of a runbook stand for: a step's output by its kind in the catalogue, an input by the kind
+// that it is declared with. What a person typed in as a text or a number could be anything.
+func meanings(r *runbooks.Runbook) func(runbooks.Reference) string {
+	return func(ref runbooks.Reference) string {
+		switch ref.Root {
+		case runbooks.RootSteps:
+			step := r.Step(ref.Step)
+			if step == nil {
+				return ""
+			}
+			for _, output := range runbooks.TypeNamed(step.Type).Outputs {
+				if output.Name != ref.Name {
+					continue
+				}
+				if output.Kind == runbooks.KindString {
+					return output.Name
+				}
+				return kinds[output.Kind]
+			}
+		case runbooks.RootInputs:
+			for _, input := range r.Inputs {
+				if input.Name == ref.Name && input.Type != runbooks.KindInteger {
+					return kinds[input.Type]
+				}
+			}
+		case runbooks.RootExecution:
+			if ref.Name == "target" || ref.Name == "mode" {
+				return ref.Name
+			}
+		}
+		return ""
+	}
 }

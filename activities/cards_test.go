@@ -16,6 +16,7 @@ import (
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/internal/roster"
 	"github.com/lifeboat-dr/lifeboat/internal/signature"
+	"github.com/lifeboat-dr/lifeboat/runbooks"
 )
 
 // blackboard keeps what it was shown.
@@ -68,6 +69,16 @@ func TestACardShowsOnlyWhatWasSigned(t *testing.T) {
 	}
 	if text := strings.Join(board.lines, "\n"); strings.Contains(text, "Jane") || len(board.lines) != 2 || !strings.Contains(text, "(scale) failed") {
 		t.Errorf("%q", text)
+	}
+	for text, want := range map[string]string{
+		"${steps.scale.exit}": "count", "${steps.scale.took}": "duration", "${steps.scale.line}": "line", "${steps.scale.nothing}": "", "${steps.nothing.rows}": "",
+		"${inputs.size}": "", "${execution.target}": "target", "${execution.commander}": "",
+	} {
+		ref, err := runbooks.ParseReference(text)
+		must(t, err)
+		if name := got.Means(ref); name != want {
+			t.Errorf("%s is called %q, want %q", text, name, want)
+		}
 	}
 	lies := map[string]func(in *activities.KeepCardInput){
 		"a docket that nobody started": func(in *activities.KeepCardInput) { in.Guard.Work = &plan.WorkOrder{Docket: "x"} },

@@ -5,6 +5,7 @@ import (
 
 	"github.com/lifeboat-dr/lifeboat/internal/execution"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
+	"github.com/lifeboat-dr/lifeboat/runbooks"
 )
 
 // KeepCardInput asks to show a gate as it is now. The guard's step is the gate.
@@ -75,9 +76,12 @@ type Card struct {
 	// Title and Message are the step's, as the runbook's owners signed them: Message is a template, as are Shows by label.
 	Title, Message string
 	Shows          map[string]string
-	Runbook        string
-	Commander      string
-	Requester      string
+	// Means names what a reference in them stands for, in the words of the allow-list; empty for what nobody vouches is
+	// no data.
+	Means     func(runbooks.Reference) string
+	Runbook   string
+	Commander string
+	Requester string
 	// Task says that a person reports what was done.
 	Task bool
 	// Grave says that what the gate lets through cannot be taken back.

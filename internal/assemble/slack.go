@@ -108,7 +108,7 @@ type slackBoard struct{ client *slack.Client }
 
 func (b slackBoard) Show(ctx context.Context, at activities.CardPlace, card activities.Card) (activities.CardPlace, error) {
 	shown := slack.Card{
-		Facts: card.Facts, Title: card.Title, Message: card.Message, Shows: card.Shows, Runbook: card.Runbook, Commander: card.Commander,
+		Facts: card.Facts, Title: card.Title, Message: card.Message, Shows: card.Shows, Means: card.Means, Runbook: card.Runbook, Commander: card.Commander,
 		Requester: card.Requester, Task: card.Task, Grave: card.Grave, ClicksSuffice: card.ClicksSuffice, State: slack.State(card.State), Look: card.Look,
 	}
 	for _, d := range card.Decisions {

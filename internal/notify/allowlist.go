@@ -12,10 +12,11 @@ var (
 	number    = regexp.MustCompile(`^[0-9]{1,18}$`)
 )
 
-func anID(v string) bool    { return idValue.MatchString(v) }
-func aCount(v string) bool  { return number.MatchString(v) }
-func aPeriod(v string) bool { _, err := time.ParseDuration(v); return err == nil }
-func aTime(v string) bool   { _, err := time.Parse(time.RFC3339Nano, v); return err == nil }
+func anID(v string) bool     { return idValue.MatchString(v) }
+func aCount(v string) bool   { return number.MatchString(v) }
+func aPeriod(v string) bool  { _, err := time.ParseDuration(v); return err == nil }
+func anAnswer(v string) bool { return v == "true" || v == "false" }
+func aTime(v string) bool    { _, err := time.Parse(time.RFC3339Nano, v); return err == nil }
 
 // fields is the allow-list: the names that may leave, and what their values must look like. Names that
 // Lifeboat gives to things are ids; names that people give to patients, rows or files have no place here.
@@ -24,7 +25,7 @@ var fields = map[string]func(string) bool{
 	"runbook": anID, "step": anID, "gate": anID, "mode": anID, "state": anID, "order": anID, "schedule": anID, "error_type": anID,
 	"component": anID, "site": anID, "database": anID, "door": anID, "digest": anID, "request_id": anID, "lsn": anID, "version": anID, "worker": anID,
 
-	"rows": aCount, "tables": aCount, "chunks": aCount, "objects": aCount, "parts": aCount, "bytes": aCount, "attempts": aCount,
+	"count": aCount, "answer": anAnswer, "rows": aCount, "tables": aCount, "chunks": aCount, "objects": aCount, "parts": aCount, "bytes": aCount, "attempts": aCount,
 	"failures": aCount, "mismatches": aCount, "not_covered": aCount, "missing": aCount, "epoch": aCount, "approvals": aCount, "required": aCount, "level": aCount, "round": aCount,
 
 	"rpo": aPeriod, "rto": aPeriod, "age": aPeriod, "late_by": aPeriod, "duration": aPeriod, "waited": aPeriod,
@@ -33,21 +34,21 @@ var fields = map[string]func(string) bool{
 	"deadline": aTime, "next_try": aTime,
 }
 
-// Shown is how a value may be shown to people outside, under the name that Lifeboat has for it: numbers, times and
-// periods under any name, ids under names of the allow-list. false is what may not: a text that could be anything.
+// Shown is how a value may be shown to people outside, under the name that Lifeboat has for what it is: only under a name
+// of the allow-list, and only in the shape of its kind. false is what may not: a text, or a number, that could be anything.
 func Shown(name string, value any) (text string, ok bool) {
 	switch v := value.(type) {
 	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64), true
+		text = strconv.FormatFloat(v, 'f', -1, 64)
 	case int:
-		return strconv.Itoa(v), true
+		text = strconv.Itoa(v)
 	case bool:
-		return strconv.FormatBool(v), true
+		text = strconv.FormatBool(v)
 	case string:
-		shape, known := fields[name]
-		if aCount(v) || aPeriod(v) || aTime(v) || known && shape(v) {
-			return v, true
-		}
+		text = v
+	default:
+		return "", false
 	}
-	return "", false
+	shape, known := fields[name]
+	return text, known && shape(text)
 }

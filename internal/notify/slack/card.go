@@ -11,6 +11,7 @@ import (
 	api "github.com/slack-go/slack"
 
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
+	"github.com/lifeboat-dr/lifeboat/runbooks"
 )
 
 // State is where the gate of a card is.
@@ -36,6 +37,8 @@ type Card struct {
 	// values below it, by label: all as the owners signed them.
 	Title, Message string
 	Shows          map[string]string
+	// Means is the allow-list's name for what a reference in them stands for; empty for what may not be shown.
+	Means func(runbooks.Reference) string
 	// Runbook is the runbook's title, Commander who commands, Requester who started it.
 	Runbook, Commander, Requester string
 	// Task says that a person reports what was done, which takes their own signature.

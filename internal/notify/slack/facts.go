@@ -20,7 +20,7 @@ const unshown = "not shown in Slack"
 // question is what is asked: the signed template, with those values filled in that may leave.
 func (card Card) question(f plan.Facts) string {
 	text, err := runbooks.Blank(card.Message, f.Summary, func(r runbooks.Reference, value string) bool {
-		_, ok := notify.Shown(meaning(r), value)
+		_, ok := notify.Shown(card.means(r), value)
 		return ok
 	})
 	if err != nil {
@@ -38,7 +38,7 @@ func (card Card) shows(f plan.Facts) (shown [][2]string) {
 		}
 		name := ""
 		if r, err := runbooks.ParseReference(template); err == nil {
-			name = meaning(r)
+			name = card.means(r)
 		}
 		text, ok := notify.Shown(name, f.Shows[label])
 		if !ok {
@@ -52,12 +52,12 @@ func (card Card) shows(f plan.Facts) (shown [][2]string) {
 	return shown
 }
 
-// meaning is the name under which the allow-list has what a reference stands for.
-func meaning(r runbooks.Reference) string {
-	if r.Root == runbooks.RootExecution && r.Name == "target" {
-		return "target"
+// means is the name under which the allow-list has what a reference stands for.
+func (card Card) means(r runbooks.Reference) string {
+	if card.Means == nil {
+		return ""
 	}
-	return strings.ReplaceAll(r.Name, "-", "_")
+	return card.Means(r)
 }
 
 // mostFields is how many fields a section takes.

@@ -180,7 +180,10 @@ func card(f plan.Facts) slack.Card {
 	}
 	return slack.Card{
 		Facts: string(text), Title: "May it be restored?", Message: "Restore ${steps.backup.backup} of ${inputs.who}, ${inputs.year}?",
-		Shows:   map[string]string{"restore point": "${steps.verify.point}", "expected loss": "${steps.loss.rows}", "claimant": "${steps.ask.name}"},
+		Shows: map[string]string{"restore point": "${steps.verify.point}", "expected loss": "${steps.loss.rows}", "claimant": "${steps.ask.name}"},
+		Means: func(r runbooks.Reference) string {
+			return map[string]string{"backup": "backup", "point": "point", "rows": "count", "name": "name"}[r.Name]
+		},
 		Runbook: "Region outage", Commander: "carla", Requester: "carla", State: slack.Open, Grave: f.Mode == plan.ModeLive,
 	}
 }
