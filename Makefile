@@ -54,7 +54,7 @@ bench: build ## Measure against other ways to back up, on one database and one S
 microbench: setup ## Measure sealing and the archive alone
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/seal ./internal/archive
 
-chaos: setup ## Run the whole matrix of kills and faults (about half an hour)
+chaos: setup ## Run the whole matrix of kills and faults (about an hour)
 	GO="$(GO)" scripts/chaos
 
 FUZZTIME ?= 1m

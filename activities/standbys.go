@@ -26,7 +26,10 @@ type followParams struct {
 // Reprotect lets a component's database at one site follow the one at another, under a work order. It is safe to
 // repeat, and goes on where it was when it was killed; progress is told by heartbeats. A plan looks whether it is possible.
 func (s *Steps) Reprotect(ctx context.Context, in StepInput) (StepDone, error) {
-	var p followParams
+	var p struct {
+		followParams
+		Copy bool `json:"copy"`
+	}
 	if err := in.read(&p); err != nil {
 		return StepDone{}, err
 	}
@@ -36,14 +39,16 @@ func (s *Steps) Reprotect(ctx context.Context, in StepInput) (StepDone, error) {
 	moved := &counter{}
 	defer alive(ctx, moved)()
 	began := time.Now()
-	from, to, err := s.follows(ctx, p)
+	from, to, err := s.follows(ctx, p.followParams)
 	if err != nil {
 		return StepDone{}, err
 	}
 	link := standby.Link{Component: p.Component, Generation: fmt.Sprintf("e%d", in.Guard.Epoch)}
 	// One that was begun in an earlier epoch and not promoted since is the same one.
 	if known, err := standby.Ask(ctx, to, p.Component); err == nil {
-		link = known.Link
+		if known.Promoted.IsZero() || p.Copy {
+			link = known.Link
+		}
 	} else if !errors.Is(err, standby.ErrState) {
 		return StepDone{}, standbyError(err, "look at the standby")
 	}
@@ -56,7 +61,11 @@ func (s *Steps) Reprotect(ctx context.Context, in StepInput) (StepDone, error) {
 			"replication": link.Slot(), "tables": float64(len(found.Tables)), "gaps": gapsOf(found.Gaps), "waived": 0.0, "took": "0s",
 		}), nil
 	}
-	made, err := standby.Establish(ctx, from, to, link, func(now standby.Progress) { moved.chunks.Store(int64(now.Ready)) })
+	establish := standby.Establish
+	if !p.Copy {
+		establish = standby.Adopt
+	}
+	made, err := establish(ctx, from, to, link, func(now standby.Progress) { moved.chunks.Store(int64(now.Ready)) })
 	if err != nil {
 		return StepDone{}, standbyError(err, "replicate "+p.Component)
 	}

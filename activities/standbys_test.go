@@ -29,6 +29,7 @@ steps:
   - {id: crown, type: promote, title: T, with: {component: database, at: west, from: east}}
   - {id: same, type: reprotect, title: T, with: {component: database, from: east, to: east}, undo: {type: unprotect, with: {component: database, from: east, to: west}}}
   - {id: far, type: standby, title: T, with: {component: database, from: east, to: north}}
+  - {id: home, type: reprotect, title: T, with: {component: database, from: west, to: east, copy: false}, undo: {type: unprotect, with: {component: database, from: west, to: east}}}
   - {id: back, type: reprotect, title: T, with: {component: database, from: west, to: east}, undo: {type: unprotect, with: {component: database, from: west, to: east}}}
 `
 
@@ -165,9 +166,14 @@ func TestAStandbyFollowsIsDrainedAndPromoted(t *testing.T) {
 	if first.Outputs["left"] != false || first.Outputs["sequences"] != 1.0 || first.Outputs["exact"] != true || first.Outputs["promoted"] != again.Outputs["promoted"] || again.Outputs["sequences"] != 0.0 {
 		t.Errorf("promoted: %v, again: %v", first.Outputs, again.Outputs)
 	}
-	west.Exec(t, "claims", "INSERT INTO claims (body) VALUES ('new')")
 	s.fails(t, "lag", activities.TypeConflict, "promoted")
 	s.fails(t, "back", activities.TypeNotEmpty, "holds")
+	for range 2 { // before anybody writes, the old primary has every row
+		if out, err := s.does(t, "home", false); err != nil || out.Outputs["tables"] != 1.0 {
+			t.Errorf("following back: %+v, %v", out, err)
+		}
+	}
+	west.Exec(t, "claims", "INSERT INTO claims (body) VALUES ('new')")
 	if _, err := s.does(t, "follow", true); err != nil {
 		t.Errorf("what was promoted is left alone: %v", err)
 	}

@@ -31,7 +31,10 @@ var standbyTypes = []Type{
 		ByHand: "Copy the schema with pg_dump --schema-only; CREATE PUBLICATION on the primary, CREATE SUBSCRIPTION on the standby; wait until all of pg_subscription_rel is 'r'.",
 		Effect: EffectReversible, Actions: []plan.Action{ActionReprotect}, Activity: "Reprotect", Skippable: true, Anywhere: true,
 		Timeout: 24 * time.Hour, Retry: RetryPatient, Long: true, UndoTypes: []string{"unprotect", "exec", "http", "manual"},
-		Params: []Param{componentParam(), fromSite, toSite},
+		Params: []Param{
+			componentParam(), fromSite, toSite,
+			{Name: "copy", Kind: KindBoolean, Default: true, Doc: "whether everything is copied into an empty database. Without it the standby has every row already, as the old primary after a planned move: both are compared in whole while nobody writes to the primary, so its door has to be held"},
+		},
 		Outputs: []Output{
 			{"replication", KindString, "the name of the slot and the subscription"},
 			{"tables", KindInteger, "how many tables follow"},

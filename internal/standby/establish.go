@@ -72,6 +72,11 @@ func Establish(ctx context.Context, primary, standby secret.String, link Link, t
 		if err := found.refuse(); err != nil {
 			return made, err
 		}
+		if known != nil {
+			if err := p.unfilled(ctx, found.Tables); err != nil {
+				return made, err
+			}
+		}
 	}
 	tell(Progress{Stage: "copy the schema"})
 	if made.Waived, err = copySchema(ctx, p, primary, standby, link, known != nil); err != nil {
