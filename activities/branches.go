@@ -25,10 +25,14 @@ type Brancher interface {
 	// MakeBranch makes a branch of our own name, or finds the one an earlier try made, and reads back what it
 	// holds. A point that the service does not have any more is of type OutsideHistory, in its own words.
 	MakeBranch(ctx context.Context, in BranchRequest) (Branched, error)
+	// Named is the id of a branch by its name; empty when there is none.
+	Named(ctx context.Context, name string) (id string, err error)
 	// BranchAddress is the connection string of the source's database on a branch that has a compute.
 	BranchAddress(ctx context.Context, id string) (secret.String, error)
 	// DropBranch removes a branch of our own name; it is no error when there is none.
 	DropBranch(ctx context.Context, name string) error
+	// DropBranches removes every branch whose name begins with a prefix of our own that ends in a slash, and says how many.
+	DropBranches(ctx context.Context, prefix string) (int, error)
 }
 
 // BranchRequest asks for a branch of a source.
@@ -57,7 +61,8 @@ func ownBranch(g plan.Guard, purpose string) string { return "lifeboat/" + g.Exe
 
 // MakeBranch makes a branch of a component's database as it was at a point, under a work order, and reads back
 // what it holds. It is safe to repeat: the branch of this name is found again, and has to hold the same point.
-// Production is not touched, so that it does the same in a drill; in a plan it looks whether the point can be reached.
+// Production is not touched. In a drill that has a copy the branch is one of the copy; in a plan it looks whether the point
+// can be reached.
 func (s *Steps) MakeBranch(ctx context.Context, in StepInput) (StepDone, error) {
 	var p struct {
 		Component string `json:"component"`
@@ -79,6 +84,8 @@ func (s *Steps) MakeBranch(ctx context.Context, in StepInput) (StepDone, error) 
 	switch {
 	case err != nil:
 		return StepDone{}, InvalidInput("keep: %v", err)
+	case p.Purpose == runbooks.PurposeProduction:
+		return StepDone{}, takenPurpose()
 	case p.At != "" && p.LSN != "":
 		return StepDone{}, InvalidInput("both at and lsn are given: choose one")
 	case p.Newest != "" && request.Compute == "":
@@ -93,7 +100,7 @@ func (s *Steps) MakeBranch(ctx context.Context, in StepInput) (StepDone, error) 
 	if err := s.Orders.CheckStep(ctx, in, plan.OwnBranches); err != nil {
 		return StepDone{}, err
 	}
-	source, err := s.brancher(p.Component)
+	source, err := s.branchable(in.Guard, p.Component)
 	if err != nil {
 		return StepDone{}, err
 	}
@@ -199,6 +206,9 @@ func (s *Steps) DropBranch(ctx context.Context, in StepInput) (StepDone, error) 
 	if err := in.read(&p); err != nil {
 		return StepDone{}, err
 	}
+	if p.Purpose == runbooks.PurposeProduction {
+		return StepDone{}, takenPurpose()
+	}
 	name := ownBranch(in.Guard, p.Purpose)
 	if in.Guard.Mode == plan.ModePlan {
 		return intended(in.With, map[string]any{"branch": name, "took": "0s"}), nil
@@ -216,6 +226,23 @@ func (s *Steps) DropBranch(ctx context.Context, in StepInput) (StepDone, error) 
 		return StepDone{}, classify(err, "remove branch "+name)
 	}
 	return s.done(in.Guard, map[string]any{"branch": name, "took": tookSince(began)})
+}
+
+// takenPurpose refuses the name of a drill's copy, which steps of other types work with.
+func takenPurpose() error {
+	return InvalidInput("purpose: %s is the name of the copy in a drill: choose another word", runbooks.PurposeProduction)
+}
+
+// branchable is what a step makes a branch of: in a drill of the copy, so that it holds what happened there.
+func (s *Steps) branchable(g plan.Guard, component string) (Brancher, error) {
+	if _, err := s.brancher(component); err != nil {
+		return nil, err
+	}
+	source, err := s.sourceOf(g, component, "")
+	if err != nil {
+		return nil, err
+	}
+	return source.(Brancher), nil
 }
 
 // brancher finds a component whose database can be looked at as it was.

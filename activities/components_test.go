@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/lifeboat-dr/lifeboat/internal/plan"
 	"github.com/lifeboat-dr/lifeboat/internal/secret"
 )
 
@@ -27,7 +28,7 @@ func TestADatabaseIsFoundByItsSite(t *testing.T) {
 		{"database", "", "postgres://source"}, {"database", "east", "postgres://source"}, {"database", "west", "postgres://standby"},
 		{"single", "", "postgres://single"}, {"single", "east", "postgres://single"}, {"database", "north", ""}, {"single", "west", ""},
 	} {
-		got, err := steps.addressOf(t.Context(), onDatabase{Component: c.component, At: c.at})
+		got, err := steps.addressOf(t.Context(), plan.Guard{}, onDatabase{Component: c.component, At: c.at})
 		if got.Reveal() != c.want || (c.want == "") != (typeOf(err) == TypeConfiguration) {
 			t.Errorf("%s at %q: %q, %v", c.component, c.at, got.Reveal(), err)
 		}

@@ -83,7 +83,7 @@ func (s *Steps) MoveDoor(ctx context.Context, in StepInput) (StepDone, error) {
 	}
 	defer alive(ctx, &counter{})()
 	began := time.Now()
-	address, err := s.addressOf(ctx, p.To)
+	address, err := s.addressOf(ctx, in.Guard, p.To)
 	if err != nil {
 		return StepDone{}, err
 	}

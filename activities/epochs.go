@@ -70,7 +70,7 @@ func (o *Orders) checkPrimary(ctx context.Context, c *Component) error {
 	}
 	seen, err := o.Epochs.Look(ctx)
 	if err != nil {
-		return epochError(err, "backing up "+c.Name)
+		return epochError(err, "working on "+c.Name)
 	}
 	if site := seen.Primary(c.Name, c.Site); site != c.Site {
 		return hinted(TypeOvertaken, nil, "let source name the database at "+site+", and standby the one at "+c.Site+", in the configuration of every worker: docs/region-lost.md",

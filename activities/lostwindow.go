@@ -48,7 +48,7 @@ func (s *Steps) MeasureLostWindow(ctx context.Context, in StepInput) (StepDone, 
 	defer alive(ctx, moved)()
 	began := time.Now()
 	open := func(on onDatabase) (*postgres.Conn, error) {
-		address, err := s.addressOf(ctx, on)
+		address, err := s.addressOf(ctx, in.Guard, on)
 		if err != nil {
 			return nil, err
 		}

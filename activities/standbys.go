@@ -347,7 +347,8 @@ func (s *Steps) databaseAt(ctx context.Context, component, site string) (secret.
 	if site == "" {
 		return secret.String{}, InvalidInput("the step names no site")
 	}
-	return s.addressOf(ctx, onDatabase{Component: component, At: site})
+	// No guard: what follows is production and its standby, also in a drill that works on a copy.
+	return s.addressOf(ctx, plan.Guard{}, onDatabase{Component: component, At: site})
 }
 
 // standbyError gives a failure of the engine its type.

@@ -15,9 +15,11 @@ import (
 type onDatabase struct {
 	Component string `json:"component"`
 	// At is the site of a component's database; empty for where it lives before any failover.
-	At     string `json:"at"`
-	Target string `json:"target"`
-	Branch *struct {
+	At string `json:"at"`
+	// Purpose is that of a branch which this very execution made of the component.
+	Purpose string `json:"purpose"`
+	Target  string `json:"target"`
+	Branch  *struct {
 		Site     string `json:"site"`
 		Name     string `json:"name"`
 		Database string `json:"database"`
@@ -49,7 +51,7 @@ func (s *Steps) CheckSQL(ctx context.Context, in StepInput) (StepDone, error) {
 		return StepDone{}, err
 	}
 	defer alive(ctx, &counter{})()
-	address, err := s.addressOf(ctx, p.On)
+	address, err := s.addressOf(ctx, in.Guard, p.On)
 	if err != nil {
 		return StepDone{}, err
 	}
@@ -72,14 +74,12 @@ func (s *Steps) CheckSQL(ctx context.Context, in StepInput) (StepDone, error) {
 	return s.done(in.Guard, map[string]any{"rows": float64(rows), "value": text})
 }
 
-func (s *Steps) addressOf(ctx context.Context, on onDatabase) (secret.String, error) {
+func (s *Steps) addressOf(ctx context.Context, g plan.Guard, on onDatabase) (secret.String, error) {
 	switch {
+	case on.Component != "" && on.Purpose != "":
+		return s.ownAddress(ctx, g, on)
 	case on.Component != "":
-		c, err := s.Crew.Component(on.Component)
-		if err != nil {
-			return secret.String{}, err
-		}
-		place, err := c.At(on.At)
+		place, err := s.sourceOf(g, on.Component, on.At)
 		if err != nil {
 			return secret.String{}, err
 		}
@@ -102,6 +102,27 @@ func (s *Steps) addressOf(ctx context.Context, on onDatabase) (secret.String, er
 		return address, classify(err, "find branch "+on.Branch.Name)
 	}
 	return secret.String{}, InvalidInput("the query says no database: give on.component, on.target or on.branch")
+}
+
+// ownAddress is the way to a branch that this execution made of a component.
+func (s *Steps) ownAddress(ctx context.Context, g plan.Guard, on onDatabase) (secret.String, error) {
+	if on.At != "" {
+		return secret.String{}, InvalidInput("both at and purpose are given: choose one")
+	}
+	source, err := s.brancher(on.Component)
+	if err != nil {
+		return secret.String{}, err
+	}
+	name := ownBranch(g, on.Purpose)
+	id, err := source.Named(ctx, name)
+	if err != nil {
+		return secret.String{}, classify(err, "find branch "+name)
+	}
+	if id == "" {
+		return secret.String{}, NotFound("make it with a step of type branch before", "this execution has no branch %s", name)
+	}
+	address, err := source.BranchAddress(ctx, id)
+	return address, classify(err, "find the way to branch "+name)
 }
 
 // expect is what the catalogue's words mean.

@@ -26,6 +26,8 @@ type Steps struct {
 	Programs, DrillPrograms   map[string]Program
 	// Doors are the ways on which applications reach databases, by name; in a drill the others.
 	Doors, DrillDoors map[string]traffic.Door
+	// Faults are the damages that drills may do to copies, by name.
+	Faults map[string]Fault
 }
 
 // Request is one call of an endpoint.

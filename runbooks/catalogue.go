@@ -33,6 +33,8 @@ type Type struct {
 	Skippable bool
 	// Probe says that the step is meant for a site that may be gone: it looks, or it fences.
 	Probe bool
+	// DrillOnly says that a live execution has no use for the step: its condition has to say so.
+	DrillOnly bool
 	// Anywhere says that any worker does it, not one of the target's site, which may be gone.
 	Anywhere bool
 	// By is the parameter that names the site whose worker does it nevertheless.
@@ -67,7 +69,7 @@ type Param struct {
 	OneOf  [][]string
 	// Uses says which site the named thing needs while the step runs.
 	Uses []Use
-	// Of says what kind of name it is, for kinds that do not say it: program, endpoint, secret, receiver, role, policy, door.
+	// Of says what kind of name it is, for kinds that do not say it: program, endpoint, secret, receiver, role, policy, door, fault.
 	Of string
 	// Beside is the parameter of the same object that this one belongs to: it is refused without it, and where it is
 	// there, its own Uses count instead of the other's.
@@ -100,7 +102,7 @@ type Output struct {
 }
 
 var catalogue = func() []Type {
-	all := slices.Concat(peopleTypes, controlTypes, backupTypes, checkTypes, trafficTypes, branchTypes, standbyTypes, failoverTypes)
+	all := slices.Concat(peopleTypes, controlTypes, backupTypes, checkTypes, trafficTypes, branchTypes, standbyTypes, failoverTypes, switchTypes)
 	for i := range all {
 		all[i].Assumed = cmp.Or(all[i].Assumed, all[i].Effect)
 	}

@@ -18,6 +18,7 @@ var sqlParams = []Param{
 	{Name: "on", Kind: KindObject, Required: true, Doc: "which database", OneOf: [][]string{{"component", "target", "branch"}}, Fields: []Param{
 		{Name: "component", Kind: KindComponent, Uses: []Use{UseSource}, Doc: "the component's own database"},
 		{Name: "at", Kind: KindSite, Beside: "component", Uses: []Use{UseSite}, Doc: "the component's database at this site, its source or its standby; without it where it lives before any failover"},
+		{Name: "purpose", Kind: KindName, Beside: "component", Literal: true, Doc: "the branch of this purpose that a step of this execution made of the component"},
 		{Name: "target", Kind: KindTarget, Uses: []Use{UseTarget}, Doc: "a target of the configuration"},
 		{Name: "branch", Kind: KindObject, Doc: "a branch, such as one that a restore made", Fields: []Param{
 			{Name: "site", Kind: KindSite, Required: true, Uses: []Use{UseSite}, Doc: "the site whose project has the branch"},

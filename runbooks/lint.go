@@ -69,6 +69,7 @@ func (l *linter) run() {
 		step := &l.r.Steps[i]
 		l.stepReferences(step)
 		l.effect(step)
+		l.drillOnly(step)
 		l.people(step)
 		l.names(step)
 	}
@@ -215,6 +216,6 @@ func visit(params []Param, values map[string]any, path string, found func(p *Par
 func besides(params []Param, values map[string]any, name string) bool {
 	return slices.ContainsFunc(params, func(p Param) bool {
 		_, there := values[p.Name]
-		return there && p.Beside == name
+		return there && p.Beside == name && len(p.Uses) > 0
 	})
 }

@@ -39,7 +39,7 @@ type testConfiguration struct{}
 func (testConfiguration) Has(of, name string) bool {
 	return slices.Contains(map[string][]string{
 		"component": {"database"}, "site": {"us-east", "us-west"}, "target": {"spare"}, "vault": {"west"},
-		"endpoint": {"claims", "claims-east"}, "program": {"drop", "change"}, "receiver": {"on-call"}, "secret": {"claims-token"},
+		"endpoint": {"claims", "claims-east"}, "program": {"drop", "change"}, "receiver": {"on-call"}, "secret": {"claims-token"}, "fault": {"delete"},
 	}[of], name)
 }
 

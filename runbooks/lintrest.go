@@ -45,6 +45,15 @@ func (l *linter) times() {
 	}
 }
 
+// drillOnly wants steps that only drills have use for to apply in drills only.
+func (l *linter) drillOnly(step *Step) {
+	t := TypeNamed(step.Type)
+	if t == nil || !t.DrillOnly || step.When != nil && slices.Equal(step.When.Modes, []plan.Mode{plan.ModeDrill}) {
+		return
+	}
+	l.wrong(join(l.path(step), "when"), "a step of type %s is for drills, and refused everywhere else: write when: {mode: drill}", step.Type)
+}
+
 // unused finds inputs and roles that nothing refers to.
 func (l *linter) unused() {
 	for _, in := range l.r.Inputs {

@@ -28,6 +28,8 @@ func (n Names) Has(of, name string) bool {
 		_, ok = c.Programs[name]
 	case "door":
 		_, ok = c.Doors[name]
+	case "fault":
+		_, ok = c.Drills.Faults[name]
 	case "secret":
 		for _, e := range c.Endpoints {
 			if _, lent := e.Secrets[name]; lent {

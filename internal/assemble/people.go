@@ -83,13 +83,16 @@ func (e *Engine) steps() *activities.Steps {
 		Crew: e.Crew, Orders: e.orders, Finder: e.Finder, Teller: e.teller, Keys: e.keys,
 		Endpoints: map[string]activities.Endpoint{}, DrillEndpoints: map[string]activities.Endpoint{},
 		Programs: map[string]activities.Program{}, DrillPrograms: map[string]activities.Program{},
-		Doors: e.doors, DrillDoors: e.drillDoors,
+		Doors: e.doors, DrillDoors: e.drillDoors, Faults: map[string]activities.Fault{},
 	}
 	for name, c := range e.Config.Endpoints {
 		s.Endpoints[name] = &endpoint.Endpoint{URL: c.URL, Secrets: c.Secrets, Timeout: c.Timeout}
 		if !c.Drill.IsZero() {
 			s.DrillEndpoints[name] = &endpoint.Endpoint{URL: c.Drill, Secrets: c.Secrets, Timeout: c.Timeout}
 		}
+	}
+	for name, c := range e.Config.Drills.Faults {
+		s.Faults[name] = activities.Fault(c)
 	}
 	for name, c := range e.Config.Programs {
 		var env []program.Variable

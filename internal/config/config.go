@@ -34,6 +34,7 @@ type Config struct {
 	// Endpoints and Programs are what runbooks may call and run; nothing else is.
 	Endpoints map[string]Endpoint `yaml:"endpoints"`
 	Programs  map[string]Program  `yaml:"programs"`
+	Drills    Drills              `yaml:"drills"`
 	Alerts    Alerts              `yaml:"alerts"`
 	// Slack is nil where gates are not shown there.
 	Slack    *Slack   `yaml:"slack"`

@@ -80,6 +80,9 @@ func generalise(path string) string {
 	if len(parts) > 1 && slices.Contains([]string{"sites", "vaults", "components", "targets", "schedules", "endpoints", "programs", "doors"}, parts[0]) {
 		parts[1] = "*"
 	}
+	if len(parts) > 2 && parts[0] == "drills" {
+		parts[2] = "*"
+	}
 	return strings.Join(parts, ".")
 }
 

@@ -50,7 +50,27 @@ type Variable struct {
 	Value secret.Ref `yaml:"value"`
 }
 
+// Drills are what only drills need.
+type Drills struct {
+	// Faults are the damages that a drill may do to its copy, and to nothing else, by name.
+	Faults map[string]Fault `yaml:"faults"`
+}
+
+// Fault is one statement that damages a copy of a component.
+type Fault struct {
+	Component string `yaml:"component"`
+	// SQL is one statement that changes rows; it runs with an empty search path.
+	SQL string `yaml:"sql"`
+}
+
 func (d *decoder) checkSteps(c *Config) {
+	for _, name := range sorted(c.Drills.Faults) {
+		at, f := join("drills.faults", name), c.Drills.Faults[name]
+		if d.need(join(at, "component"), f.Component, "the component whose copy is damaged"); f.Component != "" {
+			reference(d, join(at, "component"), "component", f.Component, c.Components)
+		}
+		d.need(join(at, "sql"), f.SQL, "the statement that does the damage")
+	}
 	for _, name := range sorted(c.Endpoints) {
 		at, e := join("endpoints", name), c.Endpoints[name]
 		if e.Site != "" {

@@ -296,12 +296,22 @@ var everyStepParsed = func() *runbooks.Runbook {
 	return whole
 }()
 
+// offStage are types that cannot share the stage with other executions: they put back the one production that all have,
+// or are refused outside of drills. The tests named here repeat each of them.
+var offStage = map[string]string{
+	"switch": "TestSwitchPutsProductionBack", "switch-back": "TestSwitchPutsProductionBack",
+	"drill-copy": "TestADrillWorksOnACopy", "drop-drill-copy": "TestADrillWorksOnACopy", "fault": "TestADrillWorksOnACopy",
+}
+
 // TestEveryTypeIsOnStage fails when the catalogue has a type that no chaos reaches.
 func TestEveryTypeIsOnStage(t *testing.T) {
 	r, rows := everyStepParsed, stageRows()
 	for _, kind := range runbooks.Types() {
 		if kind.Name == "runbook" {
 			continue // the steps inside have taken its place
+		}
+		if offStage[kind.Name] != "" {
+			continue
 		}
 		var steps []string
 		undo := len(kind.UndoTypes) == 0
