@@ -41,10 +41,10 @@ func Adopt(ctx context.Context, primary, standby secret.String, link Link, tell 
 	if made.Adopted, err = exists(ctx, p.standby, subscriptionThere, link.Slot()); err != nil {
 		return made, err
 	}
+	if err := found.refuse(); err != nil {
+		return made, err
+	}
 	if !made.Adopted {
-		if err := found.refuse(); err != nil {
-			return made, err
-		}
 		tell(Progress{Stage: "compare both databases"})
 		if err := p.adopt(ctx, primary, standby, link, found.Tables); err != nil {
 			return made, err

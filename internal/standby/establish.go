@@ -68,19 +68,23 @@ func Establish(ctx context.Context, primary, standby secret.String, link Link, t
 	if made.Adopted, err = exists(ctx, p.standby, subscriptionThere, link.Slot()); err != nil {
 		return made, err
 	}
-	if !made.Adopted {
-		if err := found.refuse(); err != nil {
+	if err := found.refuse(); err != nil {
+		return made, err
+	}
+	if known != nil && !made.Adopted {
+		if err := p.unfilled(ctx, found.Tables); err != nil {
 			return made, err
-		}
-		if known != nil {
-			if err := p.unfilled(ctx, found.Tables); err != nil {
-				return made, err
-			}
 		}
 	}
 	tell(Progress{Stage: "copy the schema"})
 	if made.Waived, err = copySchema(ctx, p, primary, standby, link, known != nil); err != nil {
 		return made, err
+	}
+	// The schema may have changed since it was copied, by an attempt long ago.
+	if drift, err := p.drift(ctx); err != nil {
+		return made, err
+	} else if len(drift.Blocking()) > 0 {
+		return made, stopped(ctx, p)
 	}
 	if err := publish(ctx, p.primary, link, found.Tables); err != nil {
 		return made, err

@@ -59,7 +59,8 @@ var primaryQuestions = []question{
 	{"the role on the primary may not create anything in database %s, so no publication",
 		`SELECT current_database()::text WHERE NOT pg_catalog.has_database_privilege(current_database(), 'CREATE')`},
 	{"max_replication_slots of the primary (%s) are all taken",
-		`SELECT current_setting('max_replication_slots') WHERE (SELECT count(*) FROM pg_catalog.pg_replication_slots) >= current_setting('max_replication_slots')::int`},
+		`SELECT current_setting('max_replication_slots') WHERE (SELECT count(*) FROM pg_catalog.pg_replication_slots) >= current_setting('max_replication_slots')::int
+		AND NOT EXISTS (SELECT FROM pg_catalog.pg_replication_slots WHERE slot_name LIKE 'lifeboat\_%')`},
 }
 
 // standbyQuestions each name what keeps a database from following.

@@ -91,6 +91,19 @@ func TestAReplicationIsTakenAwayAndPutBack(t *testing.T) {
 	if _, err := standby.Establish(t.Context(), east.address, west.address, link, quietly); err != nil {
 		t.Fatal(err)
 	}
+	// A table that is new is followed once both have it, and never published without a key: its updates would fail.
+	east.exec(`CREATE TABLE keyless (id int)`, `INSERT INTO keyless VALUES (1)`)
+	if _, err := standby.Establish(t.Context(), east.address, west.address, link, quietly); !errors.Is(err, standby.ErrUnfit) {
+		t.Errorf("a table without a key: %v", err)
+	}
+	east.exec(`UPDATE keyless SET id = 2`, `DROP TABLE keyless`, `CREATE TABLE b (id int PRIMARY KEY)`, `INSERT INTO b VALUES (1)`)
+	if _, err := standby.Establish(t.Context(), east.address, west.address, link, quietly); !errors.Is(err, standby.ErrBroken) || !strings.Contains(err.Error(), "table public.b") {
+		t.Errorf("a table that the standby lacks: %v", err)
+	}
+	west.exec(`CREATE TABLE b (id int PRIMARY KEY)`)
+	if made, err := standby.Establish(t.Context(), east.address, west.address, link, quietly); err != nil || made.Tables != 2 || value[int](west, "SELECT count(*)::int FROM b") != 1 {
+		t.Errorf("a table that both have: %+v, %v", made, err)
+	}
 	other := standby.Link{Component: "small", Generation: "e4"}
 	for what, err := range map[string]error{
 		"establish": func() error {
