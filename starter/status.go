@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -12,13 +14,18 @@ import (
 
 	"github.com/lifeboat-dr/lifeboat/activities"
 	"github.com/lifeboat-dr/lifeboat/internal/assemble"
+	"github.com/lifeboat-dr/lifeboat/internal/epoch"
 	"github.com/lifeboat-dr/lifeboat/workflows"
 )
 
 // statusReport is how well everything is protected, and what is going on.
 type statusReport struct {
 	Protection activities.Protection `json:"protection"`
-	Running    []runningExecution    `json:"running"`
+	// Epoch is the last failover; nil when there never was one, or the vaults cannot be asked.
+	Epoch *epoch.Record `json:"epoch,omitempty"`
+	// EpochUnsure says why an epoch may have been overlooked; empty when none can be.
+	EpochUnsure string             `json:"epoch_unsure,omitempty"`
+	Running     []runningExecution `json:"running"`
 	// Temporal says why running is empty when Temporal could not be asked.
 	Temporal string `json:"temporal,omitempty"`
 }
@@ -65,6 +72,7 @@ func (a *app) status(ctx context.Context, engine *assemble.Engine) (statusReport
 	if report.Protection, err = engine.Protection(ctx); err != nil {
 		return report, err
 	}
+	report.Epoch, report.EpochUnsure = lastEpoch(ctx, engine)
 	err = a.withTemporal(ctx, func(c client.Client) error {
 		report.Running, err = runningExecutions(ctx, c)
 		return err
@@ -73,6 +81,33 @@ func (a *app) status(ctx context.Context, engine *assemble.Engine) (statusReport
 		report.Temporal = readable(err)
 	}
 	return report, nil
+}
+
+// lastEpoch is the last failover that the vaults know of, and why there may be a later one.
+func lastEpoch(ctx context.Context, engine *assemble.Engine) (last *epoch.Record, unsure string) {
+	seen, err := engine.Epochs().Look(ctx)
+	if err != nil {
+		return nil, err.Error()
+	}
+	if seen.Blind() {
+		unsure = fmt.Sprintf("%d of %d vaults answer", len(seen.Reached), seen.Vaults)
+	}
+	if seen.Current.Number > 0 {
+		last = &seen.Current
+	}
+	return last, unsure
+}
+
+func (a *app) printEpoch(r statusReport) {
+	if e := r.Epoch; e != nil {
+		fmt.Fprintf(a.stdout, "\nEpoch %d, taken %s by %s.\n", e.Number, age(e.Taken, r.Protection.At), e.Execution)
+		for _, component := range slices.Sorted(maps.Keys(e.Primaries)) {
+			fmt.Fprintf(a.stdout, "  %s lives at %s\n", component, e.Primaries[component])
+		}
+	}
+	if r.EpochUnsure != "" {
+		fmt.Fprintf(a.stdout, "\nWhether there was a later failover is not known: %s\n", r.EpochUnsure)
+	}
 }
 
 func runningExecutions(ctx context.Context, c client.Client) ([]runningExecution, error) {
@@ -102,6 +137,7 @@ func (a *app) printStatus(r statusReport) {
 			fmt.Fprintf(a.stdout, "%s: %s\n", c.Component, c.Detail)
 		}
 	}
+	a.printEpoch(r)
 	switch {
 	case r.Temporal != "":
 		fmt.Fprintf(a.stdout, "\nTemporal could not be asked what is running: %s\n", r.Temporal)

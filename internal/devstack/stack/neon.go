@@ -167,21 +167,18 @@ func (s *Stack) seed(ctx context.Context) error {
 	return nil
 }
 
-// makeStandby makes the empty database that a failover leads to, once.
+// makeStandby makes the empty database that a failover leads to, once. Neon's API knows it from the beginning.
 func (s *Stack) makeStandby(ctx context.Context) error {
-	conn, err := s.Sites[1].Connect(ctx)
+	site := s.Sites[1]
+	client, err := site.Neon()
 	if err != nil {
 		return err
 	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	var exists bool
-	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = $1)", database).Scan(&exists); err != nil {
-		return fmt.Errorf("look for the standby's database: %w", err)
+	branch, err := client.DefaultBranch(ctx, site.Project)
+	if err == nil {
+		_, err = client.EnsureDatabase(ctx, site.Project, branch.ID, database, role)
 	}
-	if exists {
-		return nil
-	}
-	if _, err := conn.Exec(ctx, "CREATE DATABASE "+pgx.Identifier{database}.Sanitize()); err != nil {
+	if err != nil {
 		return fmt.Errorf("make the standby's database: %w", err)
 	}
 	return nil
