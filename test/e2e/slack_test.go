@@ -44,6 +44,7 @@ func TestSlack(t *testing.T) {
 	r.startWorker()
 	t.Run("three gates", func(t *testing.T) { r.threeGates(t) })
 	t.Run("a gate that escalates, and a page", func(t *testing.T) { r.escalates(t, duty) })
+	t.Run("in a browser", func(t *testing.T) { r.pressInBrowser(t) })
 	r.record(t)
 }
 
