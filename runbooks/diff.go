@@ -2,6 +2,7 @@ package runbooks
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -41,6 +42,32 @@ func Diff(old, new *Runbook) []Change {
 	compareNamed(&changes, "roles", old.Roles, new.Roles, func(r Role) string { return r.Name }, Role.fields)
 	compareNamed(&changes, "steps", old.Steps, new.Steps, func(s Step) string { return s.ID }, Step.fields)
 	return changes
+}
+
+// DiffWhole is [Diff], and after it what is different inside: before and after are the texts as they were parsed, and
+// wholeBefore and wholeAfter what [Expand] made of them. A change inside is told in its place, for example
+// "steps.rehearse.restore.with.backup", also where only the inner text was edited or only what the step gives it; what
+// the step runs is told at "inside.rehearse".
+func DiffWhole(before, after, wholeBefore, wholeAfter *Runbook) []Change {
+	changes := Diff(before, after)
+	compareNamed(&changes, "inside", wholeBefore.Nested, wholeAfter.Nested, func(n Nested) string { return n.Step }, Nested.fields)
+	for _, change := range Diff(wholeBefore, wholeAfter) {
+		if !slices.Contains(changes, change) && !replaced(change, before, after) {
+			changes = append(changes, change)
+		}
+	}
+	return changes
+}
+
+// replaced says of a change between expanded runbooks that it is only the step of type runbook, whose steps took its
+// place on one side: the texts' difference tells it.
+func replaced(change Change, before, after *Runbook) bool {
+	id, isStep := strings.CutPrefix(change.Path, "steps.")
+	if !isStep || !change.Added && !change.Removed {
+		return false
+	}
+	old, new := before.Step(id), after.Step(id)
+	return old != nil && new != nil && (old.Type == typeRunbook) != (new.Type == typeRunbook)
 }
 
 // compareNamed compares things by their names: first those of the old runbook, in its order, then new ones.
@@ -145,6 +172,15 @@ func (s Step) fields() []sheetParam {
 		fields = append(fields, sheetParam{"undo.type", s.Undo.Type}, sheetParam{"undo.summary", s.Undo.Summary},
 			sheetParam{"undo.timeout", durationOr(s.Undo.Timeout, "none")}, sheetParam{"undo.retry", string(s.Undo.Retry)})
 		fields = append(fields, flat(s.Undo.With, "undo.with")...)
+	}
+	return filled(fields)
+}
+
+// fields leave out the digest: as in [Diff], a text that means the same is no change.
+func (n Nested) fields() []sheetParam {
+	fields := []sheetParam{{"runbook", n.Runbook}, {"target", n.Target}}
+	for _, g := range n.Inputs {
+		fields = append(fields, sheetParam{"inputs." + g.Input.Name, shownValue(g.Value)})
 	}
 	return filled(fields)
 }

@@ -258,18 +258,28 @@ func newRunbookGraph(a *app) *cobra.Command {
 }
 
 func newRunbookDiff(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use: "diff OLD NEW", Example: "  lifeboat runbook diff old.yaml new.yaml",
+	var texts bool
+	cmd := &cobra.Command{
+		Use: "diff OLD NEW", Example: "  lifeboat runbook diff old.yaml new.yaml\n  lifeboat runbook diff before/quarterly.yaml after/quarterly.yaml",
 		Short: "Say what differs between two runbooks, step by step", Args: cobra.ExactArgs(2),
+		Long: `Also inside of the runbooks that they run, which are looked for beside each of the two files first, then in
+runbooks.dir and among those that Lifeboat brings: what an edit of an inner runbook changes for the outer one is told
+in its place, as steps.STEP.INNER-STEP.`,
 		RunE: func(_ *cobra.Command, args []string) error {
-			var both [2]*runbooks.Runbook
+			var both, whole [2]*runbooks.Runbook
 			for i, name := range args {
 				var err error
 				if _, both[i], err = a.parsedRunbook(name); err != nil {
 					return err
 				}
+				if whole[i] = both[i]; texts {
+					continue
+				}
+				if whole[i], err = a.expanded(name, both[i]); err != nil {
+					return fmt.Errorf("%w; --texts compares the two texts alone", err)
+				}
 			}
-			changes := runbooks.Diff(both[0], both[1])
+			changes := runbooks.DiffWhole(both[0], both[1], whole[0], whole[1])
 			return a.print(changes, func() {
 				for _, c := range changes {
 					fmt.Fprintln(a.stdout, c)
@@ -280,6 +290,8 @@ func newRunbookDiff(a *app) *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&texts, "texts", false, "compare the two texts alone, not the runbooks that they run")
+	return cmd
 }
 
 func newRunbookSchema(a *app) *cobra.Command {

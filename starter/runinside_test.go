@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -44,4 +45,33 @@ func TestRunbooksInsideAreFoundAndLookedAt(t *testing.T) {
 	write("inner", "  - {id: again, type: runbook, title: Again, with: {name: outer}}\n")
 	s.does(exitUsage, "outer runs inner runs outer", start...)
 	s.does(exitFailed, "runs this one again", "runbook", "lint", outer)
+}
+
+// TestDiffLooksInside: each side's inner runbooks are those beside its file, and a text whose inner runbook is not there
+// can still be compared as a text.
+func TestDiffLooksInside(t *testing.T) {
+	s := newRosterStage(t, "alice", "bob", "carol")
+	s.signedBy("alice", "bob", "carol")
+	const head = "apiVersion: lifeboat/v1\ntitle: T\nscenario: maintenance\ntarget: database\n"
+	for _, side := range []string{"before", "after"} {
+		if err := os.Mkdir(s.path(side), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write := func(name, steps string) {
+		text := head + "name: " + filepath.Base(name) + "\nsteps:\n" + steps
+		if err := os.WriteFile(s.path(name+".yaml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const outer = "  - {id: run, type: runbook, title: Run, with: {name: inner}}\n"
+	write("before/outer", outer)
+	write("after/outer", outer)
+	write("before/inner", "  - {id: nap, type: wait, title: Nap, with: {duration: 1h}}\n")
+	diff := []string{"runbook", "diff", s.path("before/outer.yaml"), s.path("after/outer.yaml")}
+	s.does(exitUsage, "--texts compares the two texts alone", diff...)
+	s.does(exitOK, "They do the same", append(diff, "--texts")...)
+	write("after/inner", "  - {id: nap, type: wait, title: Nap, with: {duration: 2h}}\n")
+	s.does(exitOK, "~ steps.run.nap.with.duration: 1h", diff...)
+	s.does(exitOK, "They do the same", append(diff, "--texts")...)
 }
