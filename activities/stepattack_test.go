@@ -53,6 +53,8 @@ steps:
   - {id: crown, type: promote, title: Promote, with: {component: database, at: us-west-2}}
   - {id: switch, type: switch, title: Switch, with: {component: database, purpose: back}, undo: {type: switch-back, with: {component: database, purpose: back}}}
   - {id: unswitch, type: switch-back, title: Back again, with: {component: database, purpose: back}, undo: {type: manual, with: {roles: [approver], instructions: look}}}
+  - {id: rows, type: put-back, title: Rows, with: {component: database, from: back, tables: [public.claims]}}
+  - {id: kept, type: ledger, title: Keep, with: {component: database, keep: {component: database, purpose: back}, lose: {component: database}}}
   - {id: save, type: backup, title: Save, with: {component: database}}
   - {id: get, type: http, title: Get, with: {endpoint: page, path: /state}}
   - {id: ask, type: sql, title: Ask, with: {on: {component: database}, query: SELECT count(*) FROM public.claims, expect: {at_least: 1}}}
@@ -83,7 +85,7 @@ var ways = []struct {
 	gated          bool
 }{
 	{"RunProgram", "run", true}, {"CallHTTP", "post", true},
-	{"SwitchBranch", "switch", true}, {"SwitchBack", "unswitch", true}, // before an epoch moves the primary
+	{"PutRowsBack", "rows", true}, {"WriteLedger", "kept", true}, {"SwitchBranch", "switch", true}, {"SwitchBack", "unswitch", true}, // before an epoch moves the primary
 	{"HoldDoor", "hold", true}, {"MoveDoor", "move", true}, {"CloseDoor", "shut", true}, {"OpenDoor", "open", true},
 	{"TakeEpoch", "epoch", true}, {"FencePrimary", "fence", true}, {"UnfencePrimary", "lift", true}, {"ProbePrimary", "probe", false}, {"MakeBranch", "back", true}, {"DropBranch", "gone", true}, {"VouchWorkflow", "save", true}, {"CallHTTP", "get", false},
 	{"Reprotect", "follow", true}, {"Unprotect", "unfollow", true}, {"PromoteStandby", "crown", true}, {"LookAtStandby", "lag", false}, {"DrainStandby", "drained", false},
@@ -203,7 +205,7 @@ func (l *lured) DropBranches(context.Context, string) (int, error) {
 	l.heist.touched++
 	return 0, errTouched
 }
-func (l *lured) Named(context.Context, string) (string, error) { l.heist.looked++; return "", nil }
+func (l *lured) Named(context.Context, string) (string, error) { l.heist.looked++; return "br-back", nil }
 func (l *lured) Copy(string) activities.Source                 { return l }
 func (l *lured) Rewindable(context.Context) error              { l.heist.looked++; return nil }
 func (l *lured) Rewind(context.Context, activities.RewindRequest) (activities.Rewound, error) {
@@ -288,7 +290,7 @@ func (h *heist) lies(t *testing.T) map[string]func(in *activities.StepInput) {
 		"a step that is not there":   func(in *activities.StepInput) { in.Guard.Step = "destroy" },
 		"the gate as the step":       func(in *activities.StepInput) { in.Guard.Step = "gate" },
 		"another parameter": func(in *activities.StepInput) {
-			name := map[string]string{"switch": "purpose", "unswitch": "purpose", "run": "args", "post": "path", "get": "path", "ask": "query", "hold": "door", "move": "door", "shut": "door", "open": "door", "epoch": "to", "fence": "at", "lift": "at", "probe": "at", "back": "purpose", "gone": "purpose", "save": "component", "follow": "to", "unfollow": "to", "lag": "within", "drained": "within", "crown": "margin", "lost": "tables", "ready": "within", "tell": "message"}[in.Guard.Step]
+			name := map[string]string{"switch": "purpose", "rows": "tables", "kept": "component", "unswitch": "purpose", "run": "args", "post": "path", "get": "path", "ask": "query", "hold": "door", "move": "door", "shut": "door", "open": "door", "epoch": "to", "fence": "at", "lift": "at", "probe": "at", "back": "purpose", "gone": "purpose", "save": "component", "follow": "to", "unfollow": "to", "lag": "within", "drained": "within", "crown": "margin", "lost": "tables", "ready": "within", "tell": "message"}[in.Guard.Step]
 			in.With[name] = map[string]any{"args": []any{99.0}, "path": "/everything", "query": "SELECT 1", "within": "9h", "message": "all is well", "to": "us-east-1", "at": "us-west-2", "margin": 5.0, "door": "back", "purpose": "elsewhere", "component": "payroll", "tables": []any{"public.patients"}}[name]
 		},
 		"a parameter that nobody knows": func(in *activities.StepInput) { in.With["force"] = true },

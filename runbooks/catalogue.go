@@ -102,7 +102,7 @@ type Output struct {
 }
 
 var catalogue = func() []Type {
-	all := slices.Concat(peopleTypes, controlTypes, backupTypes, checkTypes, trafficTypes, branchTypes, standbyTypes, failoverTypes, switchTypes)
+	all := slices.Concat(peopleTypes, controlTypes, backupTypes, checkTypes, trafficTypes, branchTypes, standbyTypes, failoverTypes, switchTypes, rowTypes)
 	for i := range all {
 		all[i].Assumed = cmp.Or(all[i].Assumed, all[i].Effect)
 	}

@@ -60,7 +60,7 @@ Try it on this machine, with nothing set up:  lifeboat demo`,
 	)
 	addTo(root, "daily", newBackup(a), newBackups(a), newVerify(a), newRestore(a), newReplicate(a), newStatus(a), newSchedule(a))
 	addTo(root, "night",
-		newRun(a), newExecutions(a), newShow(a), newSubmit(a), newHandover(a), newCancel(a), newResume(a), newEvidence(a),
+		newRun(a), newExecutions(a), newShow(a), newSubmit(a), newHandover(a), newCancel(a), newResume(a), newEvidence(a), newLedger(a),
 		newDecide(a, plan.CommandApprove, "Approve at a gate; without arguments: what waits for me"),
 		newDecide(a, plan.CommandReject, "Reject at a gate"),
 		newDecide(a, plan.CommandConfirm, "Confirm that a manual task was done"),

@@ -127,3 +127,14 @@ func EpochKey(number int64) string { return EpochsPrefix + EpochName(number) }
 
 // RehearsedEpochsPrefix is where a drill takes epochs: the same writes to the same vaults, for nobody but itself.
 func RehearsedEpochsPrefix(execution string) string { return "v1/rehearsals/" + execution + "/epochs/" }
+
+// LedgersPrefix is where the lost windows of executions are: below it, a folder for each execution id.
+const LedgersPrefix = "v1/ledgers/"
+
+// LedgerPrefix is the folder of the lost window that a step of an execution kept.
+func LedgerPrefix(execution, step string) string {
+	return LedgersPrefix + execution + "/" + step + "/"
+}
+
+// LedgerKey is where the index of that lost window is.
+func LedgerKey(execution, step string) string { return LedgerPrefix(execution, step) + "index.json" }

@@ -54,25 +54,9 @@ func LostWindow(ctx context.Context, earlier, later *pgx.Conn, valued *Valued, e
 			return err
 		}
 	}
-	known := map[tableID]shape{}
-	for _, s := range after {
-		known[s.id] = s
-	}
-	for _, s := range before {
-		other, both := known[s.id]
-		delete(known, s.id)
-		if !both {
-			other = shape{id: s.id}
-		}
-		if err := compareShapes(ctx, earlier, later, s, other, valued, each); err != nil {
+	for _, pair := range pairs(before, after) {
+		if err := compareShapes(ctx, earlier, later, pair.a, pair.b, valued, each); err != nil {
 			return err
-		}
-	}
-	for _, s := range after {
-		if _, left := known[s.id]; left {
-			if err := compareShapes(ctx, earlier, later, shape{id: s.id}, s, valued, each); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
