@@ -107,6 +107,15 @@ type Component struct {
 	Scratch     Place
 	ScratchSite string
 	Smoke       []Smoke
+	// Synthetic is nil where nothing is written to prove that it can be.
+	Synthetic *Synthetic
+}
+
+// Synthetic are rows that are written to a component, read and removed again.
+type Synthetic struct {
+	Left         string
+	Write, Clean []string
+	Read         []Smoke
 }
 
 // Crew is what the activities share: the components and targets of the configuration, and the keys.

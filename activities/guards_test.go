@@ -30,7 +30,7 @@ var unguarded = map[string]bool{
 	"HoldDoor": true, "FencePrimary": true, "UnfencePrimary": true, "ProbePrimary": true, "TakeEpoch": true, "MoveDoor": true, "OpenDoor": true, "CloseDoor": true, "MakeBranch": true, "DropBranch": true, "MeasureLostWindow": true, "VouchWorkflow": true,
 	"Reprotect": true, "Unprotect": true, "LookAtStandby": true, "DrainStandby": true, "PromoteStandby": true,
 	"SwitchBranch": true, "SwitchBack": true, "MakeDrillCopy": true, "DropDrillCopy": true, "CauseFault": true,
-	"PutRowsBack": true, "WriteLedger": true,
+	"PutRowsBack": true, "WriteLedger": true, "WriteSynthetic": true,
 }
 
 // tripwire is a source and a place that notices that it was asked for anything.

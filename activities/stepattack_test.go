@@ -54,6 +54,7 @@ steps:
   - {id: switch, type: switch, title: Switch, with: {component: database, purpose: back}, undo: {type: switch-back, with: {component: database, purpose: back}}}
   - {id: unswitch, type: switch-back, title: Back again, with: {component: database, purpose: back}, undo: {type: manual, with: {roles: [approver], instructions: look}}}
   - {id: rows, type: put-back, title: Rows, with: {component: database, from: back, tables: [public.claims]}}
+  - {id: tried, type: synthetic, title: Try, with: {component: database}}
   - {id: kept, type: ledger, title: Keep, with: {component: database, keep: {component: database, purpose: back}, lose: {component: database}}}
   - {id: save, type: backup, title: Save, with: {component: database}}
   - {id: get, type: http, title: Get, with: {endpoint: page, path: /state}}
@@ -85,7 +86,7 @@ var ways = []struct {
 	gated          bool
 }{
 	{"RunProgram", "run", true}, {"CallHTTP", "post", true},
-	{"PutRowsBack", "rows", true}, {"WriteLedger", "kept", true}, {"SwitchBranch", "switch", true}, {"SwitchBack", "unswitch", true}, // before an epoch moves the primary
+	{"PutRowsBack", "rows", true}, {"WriteLedger", "kept", true}, {"WriteSynthetic", "tried", true}, {"SwitchBranch", "switch", true}, {"SwitchBack", "unswitch", true}, // before an epoch moves the primary
 	{"HoldDoor", "hold", true}, {"MoveDoor", "move", true}, {"CloseDoor", "shut", true}, {"OpenDoor", "open", true},
 	{"TakeEpoch", "epoch", true}, {"FencePrimary", "fence", true}, {"UnfencePrimary", "lift", true}, {"ProbePrimary", "probe", false}, {"MakeBranch", "back", true}, {"DropBranch", "gone", true}, {"VouchWorkflow", "save", true}, {"CallHTTP", "get", false},
 	{"Reprotect", "follow", true}, {"Unprotect", "unfollow", true}, {"PromoteStandby", "crown", true}, {"LookAtStandby", "lag", false}, {"DrainStandby", "drained", false},
@@ -149,7 +150,7 @@ func newHeist(t *testing.T, mode plan.Mode) *heist {
 	h.steps.Endpoints, h.steps.DrillEndpoints = map[string]activities.Endpoint{"page": h}, map[string]activities.Endpoint{"page": h}
 	h.steps.Doors, h.steps.DrillDoors = map[string]traffic.Door{"claims": lockpick{h}}, map[string]traffic.Door{"claims": lockpick{h}}
 	h.steps.Crew.Components = map[string]*activities.Component{"database": {
-		Name: "database", Site: "us-east-1", Source: &lured{heist: h}, Standby: &lured{heist: h}, StandbySite: "us-west-2", Vault: activities.Vault{Name: "v", Store: emptyVault(t)},
+		Name: "database", Site: "us-east-1", Synthetic: &activities.Synthetic{}, Source: &lured{heist: h}, Standby: &lured{heist: h}, StandbySite: "us-west-2", Vault: activities.Vault{Name: "v", Store: emptyVault(t)},
 	}}
 	h.orders.Epochs = &epoch.Ledger{Application: "medlink", Signer: h.keys["erin"], Signers: h.x.Signers, Vaults: []epoch.Vault{{Name: "v", Store: shelf{emptyVault(t), h}}}}
 	h.steps.Finder = &activities.Finder{Signers: h.x.Signers}
@@ -290,7 +291,7 @@ func (h *heist) lies(t *testing.T) map[string]func(in *activities.StepInput) {
 		"a step that is not there":   func(in *activities.StepInput) { in.Guard.Step = "destroy" },
 		"the gate as the step":       func(in *activities.StepInput) { in.Guard.Step = "gate" },
 		"another parameter": func(in *activities.StepInput) {
-			name := map[string]string{"switch": "purpose", "rows": "tables", "kept": "component", "unswitch": "purpose", "run": "args", "post": "path", "get": "path", "ask": "query", "hold": "door", "move": "door", "shut": "door", "open": "door", "epoch": "to", "fence": "at", "lift": "at", "probe": "at", "back": "purpose", "gone": "purpose", "save": "component", "follow": "to", "unfollow": "to", "lag": "within", "drained": "within", "crown": "margin", "lost": "tables", "ready": "within", "tell": "message"}[in.Guard.Step]
+			name := map[string]string{"switch": "purpose", "rows": "tables", "kept": "component", "tried": "component", "unswitch": "purpose", "run": "args", "post": "path", "get": "path", "ask": "query", "hold": "door", "move": "door", "shut": "door", "open": "door", "epoch": "to", "fence": "at", "lift": "at", "probe": "at", "back": "purpose", "gone": "purpose", "save": "component", "follow": "to", "unfollow": "to", "lag": "within", "drained": "within", "crown": "margin", "lost": "tables", "ready": "within", "tell": "message"}[in.Guard.Step]
 			in.With[name] = map[string]any{"args": []any{99.0}, "path": "/everything", "query": "SELECT 1", "within": "9h", "message": "all is well", "to": "us-east-1", "at": "us-west-2", "margin": 5.0, "door": "back", "purpose": "elsewhere", "component": "payroll", "tables": []any{"public.patients"}}[name]
 		},
 		"a parameter that nobody knows": func(in *activities.StepInput) { in.With["force"] = true },

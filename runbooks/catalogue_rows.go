@@ -9,6 +9,9 @@ import (
 // ActionPutRowsBack is the action of a work order that inserts rows of a branch into a component's database.
 const ActionPutRowsBack plan.Action = "rows.put-back"
 
+// ActionWriteSynthetic is the action that writes rows to a component's database and removes them again.
+const ActionWriteSynthetic plan.Action = "rows.synthetic"
+
 // What becomes of triggers when rows are put back.
 const (
 	// TriggersRefuse refuses tables that have some, TriggersFire lets them fire.
@@ -43,6 +46,20 @@ var rowTypes = []Type{
 			{"orphans", KindInteger, "how many were not, as the row that they refer to is gone"},
 			{"unlisted", KindInteger, "tables that are not in tables and whose rows go, or forget, when rows of those are deleted"},
 			{"detail", KindString, "for each table how many of its rows that were found are back"},
+			{"took", KindDuration, "how long it took"},
+		},
+	},
+	{
+		Name: "synthetic", Title: "Synthetic reads and writes",
+		Doc: "Writes rows in a range that no application uses, reads them on another connection, and removes them, by the statements of the configuration (synthetic of the component). " +
+			"It refuses when there is something in the range that it did not write, and fails when the rows are not found or not gone. In a drill it acts on the copy.",
+		ByHand: "With psql: write a row that nobody else uses, read it on another connection, and delete it.",
+		Effect: EffectReversible, Actions: []plan.Action{ActionWriteSynthetic}, Activity: "WriteSynthetic", Skippable: false,
+		Timeout: 10 * time.Minute, Retry: RetryPatient, UndoTypes: []string{"exec", "http", "manual"},
+		Params: []Param{componentParam(UseSource)},
+		Outputs: []Output{
+			{"written", KindInteger, "how many rows the statements wrote"},
+			{"reads", KindInteger, "how many queries found what they should"},
 			{"took", KindDuration, "how long it took"},
 		},
 	},

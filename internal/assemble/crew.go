@@ -96,6 +96,12 @@ func protect(cfg *config.Config, clients map[string]*neon.Client, name string, c
 	for _, q := range c.Verify.Smoke {
 		made.Smoke = append(made.Smoke, activities.Smoke{Name: q.Name, SQL: q.SQL, Check: expectation(q.Expect)})
 	}
+	if s := c.Synthetic; s != nil {
+		made.Synthetic = &activities.Synthetic{Left: s.Left, Write: s.Write, Clean: s.Clean}
+		for _, q := range s.Read {
+			made.Synthetic.Read = append(made.Synthetic.Read, activities.Smoke{Name: q.Name, SQL: q.SQL, Check: expectation(q.Expect)})
+		}
+	}
 	return made, nil
 }
 

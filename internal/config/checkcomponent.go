@@ -36,6 +36,7 @@ func (d *decoder) checkComponents(c *Config) {
 		d.checkReplicas(join(at, "replicas"), component, c)
 		d.checkOwners(join(join(at, "restore"), "owners"), component.Restore.Owners)
 		d.checkVerify(join(at, "verify"), component, c)
+		d.checkSynthetic(join(at, "synthetic"), component.Synthetic)
 	}
 }
 
@@ -141,9 +142,27 @@ func (d *decoder) checkVerify(at string, component Component, c *Config) {
 			d.warn(where, "scratch databases are created on the production server: use another one")
 		}
 	}
+	d.checkQueries(join(at, "smoke"), component.Verify.Smoke)
+}
+
+// checkSynthetic looks at what a component is tried with.
+func (d *decoder) checkSynthetic(at string, s *Synthetic) {
+	if s == nil {
+		return
+	}
+	d.need(join(at, "left"), s.Left, "one SELECT that counts the rows of the reserved range")
+	for name, n := range map[string]int{"write": len(s.Write), "read": len(s.Read), "clean": len(s.Clean)} {
+		if n == 0 {
+			d.bad(join(at, name), "it is empty: nothing would be proven, or nothing removed")
+		}
+	}
+	d.checkQueries(join(at, "read"), s.Read)
+}
+
+func (d *decoder) checkQueries(list string, queries []Smoke) {
 	seen := map[string]bool{}
-	for i, smoke := range component.Verify.Smoke {
-		at := fmt.Sprintf("%s.smoke[%d]", at, i)
+	for i, smoke := range queries {
+		at := fmt.Sprintf("%s[%d]", list, i)
 		d.need(join(at, "name"), smoke.Name, "what it proves, in a few words")
 		if seen[smoke.Name] && smoke.Name != "" {
 			d.bad(join(at, "name"), "this name stands here twice: reports could not tell the two apart")

@@ -31,6 +31,20 @@ type Component struct {
 	Budget  time.Duration `yaml:"budget"`
 	Restore Restore       `yaml:"restore"`
 	Verify  Verify        `yaml:"verify"`
+	// Synthetic is nil where nobody writes to prove that it can be written.
+	Synthetic *Synthetic `yaml:"synthetic"`
+}
+
+// Synthetic are rows that are written, read and removed again to prove that a component serves. They have keys of a
+// range that no application uses.
+type Synthetic struct {
+	// Left is one SELECT of one number: how many rows are in the range.
+	Left string `yaml:"left"`
+	// Write and Clean are statements, each list one transaction.
+	Write []string `yaml:"write"`
+	// Read are queries that have to find what was written.
+	Read  []Smoke  `yaml:"read"`
+	Clean []string `yaml:"clean"`
 }
 
 // Restore says what becomes of a component where it is restored.

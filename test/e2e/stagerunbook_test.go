@@ -301,7 +301,7 @@ var everyStepParsed = func() *runbooks.Runbook {
 var offStage = map[string]string{
 	"switch": "TestSwitchPutsProductionBack", "switch-back": "TestSwitchPutsProductionBack",
 	"drill-copy": "TestADrillWorksOnACopy", "drop-drill-copy": "TestADrillWorksOnACopy", "fault": "TestADrillWorksOnACopy",
-	"put-back": "TestDeletedRowsArePutBack", "ledger": "TestTheLostWindowIsKept",
+	"put-back": "TestDeletedRowsArePutBack", "ledger": "TestTheLostWindowIsKept", "synthetic": "TestSyntheticRowsComeAndGo",
 }
 
 // TestEveryTypeIsOnStage fails when the catalogue has a type that no chaos reaches.
