@@ -24,15 +24,17 @@ func (s *Steps) WriteLedger(ctx context.Context, in StepInput) (StepDone, error)
 	if err := in.read(&p); err != nil {
 		return StepDone{}, err
 	}
+	if in.Guard.Mode != plan.ModePlan {
+		if err := s.Orders.CheckStep(ctx, in, plan.CreateInVault); err != nil {
+			return StepDone{}, err
+		}
+	}
 	c, err := s.Crew.Component(p.Component)
 	if err != nil {
 		return StepDone{}, err
 	}
 	if in.Guard.Mode == plan.ModePlan {
 		return intended(in.With, ledgerOutputs(c.Vault.Name, ledger.Index{}, "", "0s")), nil
-	}
-	if err := s.Orders.CheckStep(ctx, in, plan.CreateInVault); err != nil {
-		return StepDone{}, err
 	}
 	moved := &counter{}
 	defer alive(ctx, moved)()

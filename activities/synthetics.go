@@ -24,6 +24,11 @@ func (s *Steps) WriteSynthetic(ctx context.Context, in StepInput) (StepDone, err
 	if err := in.read(&p); err != nil {
 		return StepDone{}, err
 	}
+	if in.Guard.Mode != plan.ModePlan {
+		if err := s.Orders.CheckStep(ctx, in, runbooks.ActionWriteSynthetic); err != nil {
+			return StepDone{}, err
+		}
+	}
 	c, err := s.Crew.Component(p.Component)
 	if err != nil {
 		return StepDone{}, err
@@ -33,9 +38,6 @@ func (s *Steps) WriteSynthetic(ctx context.Context, in StepInput) (StepDone, err
 	}
 	if in.Guard.Mode == plan.ModePlan {
 		return intended(in.With, map[string]any{"written": 0.0, "reads": 0.0, "took": "0s"}), nil
-	}
-	if err := s.Orders.CheckStep(ctx, in, runbooks.ActionWriteSynthetic); err != nil {
-		return StepDone{}, err
 	}
 	source, err := s.changeable(ctx, in.Guard, p.Component)
 	if err != nil {
