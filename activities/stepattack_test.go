@@ -206,9 +206,12 @@ func (l *lured) DropBranches(context.Context, string) (int, error) {
 	l.heist.touched++
 	return 0, errTouched
 }
-func (l *lured) Named(context.Context, string) (string, error) { l.heist.looked++; return "br-back", nil }
-func (l *lured) Copy(string) activities.Source                 { return l }
-func (l *lured) Rewindable(context.Context) error              { l.heist.looked++; return nil }
+func (l *lured) Named(context.Context, string) (string, error) {
+	l.heist.looked++
+	return "br-back", nil
+}
+func (l *lured) Copy(string) activities.Source    { return l }
+func (l *lured) Rewindable(context.Context) error { l.heist.looked++; return nil }
 func (l *lured) Rewind(context.Context, activities.RewindRequest) (activities.Rewound, error) {
 	l.heist.touched++
 	return activities.Rewound{}, errTouched
