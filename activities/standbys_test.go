@@ -66,7 +66,7 @@ func pairOf(t *testing.T) (map[string]*activities.Component, *pgserver.Server, *
 func TestALaggingStandbyIsTold(t *testing.T) {
 	components, east, west := pairOf(t)
 	c := components["database"]
-	c.Hot, c.LagLimit, c.Vault = true, 3*time.Second, activities.Vault{Name: "v", Store: emptyVault(t)}
+	c.Hot, c.LagLimit, c.Vault = true, 6*time.Second, activities.Vault{Name: "v", Store: emptyVault(t)}
 	s := newScene(t, standbyRunbook, plan.ModeLive, nil, components)
 	shelf := emptyVault(t)
 	alerts := activities.Alerts{
