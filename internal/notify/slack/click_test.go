@@ -32,6 +32,23 @@ func TestAClickDecides(t *testing.T) {
 	}
 }
 
+// TestSlackIsAnsweredAtOnce, however long the execution takes to say what the click was worth, and Slack who clicked.
+func TestSlackIsAnsweredAtOnce(t *testing.T) {
+	r := newRig(t)
+	r.show(card(facts(plan.ModeDrill, 1)))
+	r.listen()
+	r.court.slow = 4 * time.Second
+	if err := r.hand.Break(t.Context(), stand.Fault{Method: "users.info", Kind: stand.Delay, Seconds: 1}); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	r.press("anna", "approve", "at once")
+	if took := time.Since(began); took > 3*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	r.eventually("the decision", func() bool { said, _ := r.court.heard(); return len(said) == 1 })
+}
+
 // TestTwoClicksAreOneVoice: the second is refused, in words.
 func TestTwoClicksAreOneVoice(t *testing.T) {
 	r := newRig(t)
