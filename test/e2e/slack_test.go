@@ -209,6 +209,7 @@ func (r *rig) openDialog(t *testing.T, who string, card slack.Message, action st
 	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
 	defer stop()
 	hand, account := r.stack.Slack.Hand(), r.stack.SlackUser(who)
+	must(t, hand.Close(ctx, account)) // a dialog that is open covers the buttons
 	// A worker that has just come back from an outage of Slack may not listen yet; a person presses again.
 	for err := hand.Click(ctx, account, stack.SlackDrill, card.TS, action); err != nil; err = hand.Click(ctx, account, stack.SlackDrill, card.TS, action) {
 		if ctx.Err() != nil || !strings.Contains(err.Error(), slack.ErrNoAnswer.Error()) {

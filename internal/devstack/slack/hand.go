@@ -37,6 +37,11 @@ func (h Hand) Submit(ctx context.Context, as, view string, values map[string]map
 	return errs, err
 }
 
+// Close closes the person's modal, if one is open.
+func (h Hand) Close(ctx context.Context, as string) error {
+	return h.do(ctx, "/page/close", map[string]any{"as": as}, nil)
+}
+
 // Modal waits for the person's modal to open.
 func (h Hand) Modal(ctx context.Context, as string) (map[string]any, error) {
 	for {

@@ -207,6 +207,10 @@ func (r *rig) press(who, action string, values ...string) map[string]string {
 	r.t.Helper()
 	ctx, stop := context.WithTimeout(r.t.Context(), 10*time.Second)
 	defer stop()
+	// A dialog that is open covers the buttons.
+	if err := r.hand.Close(ctx, account(who)); err != nil {
+		r.t.Fatal(err)
+	}
 	if err := r.hand.Click(ctx, account(who), r.at.Channel, r.at.TS, action); err != nil {
 		r.t.Fatal(err)
 	}
