@@ -31,7 +31,7 @@ var rowTypes = []Type{
 			"to a branch of this execution. In a drill it acts on the copy.",
 		ByHand: "Connect to the branch, \\copy the missing rows of each table to a file, parents first, and \\copy them into a temporary table of production; from there INSERT … ON CONFLICT DO NOTHING.",
 		Effect: EffectReversible, Actions: []plan.Action{ActionPutRowsBack}, Activity: "PutRowsBack", Skippable: false,
-		Timeout: 8 * time.Hour, Retry: RetryPatient, UndoTypes: []string{"exec", "http", "manual"}, Long: true,
+		Timeout: 8 * time.Hour, Retry: RetryPatient, UndoTypes: []string{"drop-branch", "exec", "http", "manual"}, Long: true,
 		Params: []Param{
 			componentParam(UseSource),
 			{Name: "from", Kind: KindName, Required: true, Literal: true, Doc: "the purpose of the branch that has the rows, made by a step of this execution from this component"},

@@ -39,7 +39,7 @@ type testConfiguration struct{}
 func (testConfiguration) Has(of, name string) bool {
 	return slices.Contains(map[string][]string{
 		"component": {"database"}, "site": {"us-east", "us-west"}, "target": {"spare"}, "vault": {"west"},
-		"endpoint": {"claims", "claims-east"}, "program": {"drop", "change"}, "receiver": {"on-call"}, "secret": {"claims-token"}, "fault": {"delete"},
+		"endpoint": {"claims", "claims-east"}, "program": {"drop", "change"}, "receiver": {"on-call"}, "secret": {"claims-token"}, "fault": {"delete", "bad-delete"},
 	}[of], name)
 }
 
@@ -72,7 +72,7 @@ func shelf(name string) (*Runbook, string) {
 }
 
 var testViews = Views{
-	Roster:        testRoster{"commander": {"ann"}, "operator": {"ann", "bob", "cem"}, "incident-commander": {"ann", "bob", "cem"}, "database-operator": {"ann", "bob"}},
+	Roster:        testRoster{"commander": {"ann"}, "operator": {"ann", "bob", "cem"}, "incident-commander": {"ann", "bob", "cem", "dea"}, "database-operator": {"ann", "bob"}},
 	Configuration: testConfiguration{},
 	Runbook: func(name string) (*Runbook, string) {
 		if name == "returns" {
