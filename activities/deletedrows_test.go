@@ -59,7 +59,7 @@ func TestTheRunbookDeletedRowsIsRehearsed(t *testing.T) {
 			continue
 		}
 		if step.ID == "drop" {
-			copied, err := source.Copy("lifeboat/" + scaleExecution + "/production").Address(t.Context(), "")
+			copied, err := source.Copy("lifeboat/"+scaleExecution+"/production").Address(t.Context(), "")
 			must(t, err)
 			if c, l, a := counted(open(copied.Reveal())); c != claims || l != lines || a != attachments {
 				t.Errorf("the copy has %d claims, %d lines, %d attachments, and had %d, %d, %d", c, l, a, claims, lines, attachments)
