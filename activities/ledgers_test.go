@@ -2,6 +2,7 @@ package activities_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,8 @@ import (
 	"filippo.io/age"
 
 	"github.com/lifeboat-dr/lifeboat/activities"
+	"github.com/lifeboat-dr/lifeboat/internal/evidence"
+	"github.com/lifeboat-dr/lifeboat/internal/execution"
 	"github.com/lifeboat-dr/lifeboat/internal/ledger"
 	"github.com/lifeboat-dr/lifeboat/internal/manifest"
 	"github.com/lifeboat-dr/lifeboat/internal/plan"
@@ -32,6 +35,30 @@ steps:
   - {id: keep, type: ledger, title: T, with: {component: database, keep: {component: database, purpose: point}, lose: {component: database}}}
   - {id: planted, type: ledger, title: T, with: {component: database, keep: {component: database, purpose: point}, lose: {component: database}}}
 `
+
+// heldAgainstTheJournal reads the ledger as people do: what the journal says of it decides.
+func (s *scene) heldAgainstTheJournal(t *testing.T, vault store.Store, digest string) {
+	t.Helper()
+	told := func(digest string) []evidence.Vault {
+		data, err := json.Marshal(execution.Event{Kind: execution.StepCompleted, Step: "keep", Time: s.clock, Outputs: map[string]any{"digest": digest}})
+		must(t, err)
+		elsewhere := evidence.Vault{Name: "journal", Store: emptyVault(t)}
+		journal := evidence.Journal{Vaults: []evidence.Vault{elsewhere}, Signer: s.keys["erin"], Patience: time.Minute}
+		_, err = journal.Append(t.Context(), scaleExecution, evidence.Head{}, []evidence.Event{{Kind: string(execution.StepCompleted), Step: "keep", Time: s.clock, Data: data}})
+		must(t, err)
+		return []evidence.Vault{{Name: "v", Store: vault}, elsewhere}
+	}
+	held, err := activities.ReadLedgers(t.Context(), told(digest), s.x.Signers, scaleExecution)
+	if err != nil || len(held) != 1 || !held[0].Proven || held[0].Digest != digest || held[0].Vault.Name != "v" || held[0].Index.Inserted != 2 {
+		t.Errorf("read %+v, %v", held, err)
+	}
+	if _, err := activities.ReadLedgers(t.Context(), told("sha256:other"), s.x.Signers, scaleExecution); activities.TypeOf(err) != activities.TypeUntrusted {
+		t.Errorf("a ledger that the journal does not name: %v", err)
+	}
+	if _, err := activities.ReadLedgers(t.Context(), []evidence.Vault{{Name: "v", Store: vault}}, s.x.Signers, scaleExecution); activities.TypeOf(err) != activities.TypeNotFound {
+		t.Errorf("without a journal: %v", err)
+	}
+}
 
 // TestTheLostWindowIsKept: every row that differs lies in the vault, for who has the key and for nobody else, and a
 // repeated step finds the same ledger.
@@ -83,6 +110,7 @@ func TestTheLostWindowIsKept(t *testing.T) {
 	if fmt.Sprint(got) != want {
 		t.Errorf("the ledger has\n%v, want\n%s", got, want)
 	}
+	s.heldAgainstTheJournal(t, vault, digest)
 	for o, err := range vault.Versions(t.Context(), "") {
 		must(t, err)
 		stat, err := vault.Stat(t.Context(), o.Key, o.Version)
