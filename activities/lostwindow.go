@@ -44,6 +44,9 @@ func (s *Steps) MeasureLostWindow(ctx context.Context, in StepInput) (StepDone, 
 	if err := s.Orders.CheckLook(in, "MeasureLostWindow"); err != nil {
 		return StepDone{}, err
 	}
+	if p.Keep.planned(in.Guard) || p.Lose.planned(in.Guard) {
+		return intended(in.With, (&lostSum{}).outputs(nil, "0s")), nil
+	}
 	moved := &counter{}
 	defer alive(ctx, moved)()
 	began := time.Now()

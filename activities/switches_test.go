@@ -215,6 +215,13 @@ func TestADrillWorksOnACopy(t *testing.T) {
 		for _, step := range []string{"copy", "fault", "drop"} {
 			other.fails(t, step, activities.TypeNotAllowed, "")
 		}
+		if mode != plan.ModePlan {
+			continue
+		}
+		// A plan makes no branch, and so there is none to ask.
+		if done, err := other.does(t, "counted", false); err != nil || done.Intended == nil {
+			t.Errorf("planned: %+v, %v", done, err)
+		}
 	}
 	if got := p.production(t); !slices.Equal(got, []int32{1, 2, 3}) {
 		t.Errorf("production holds %v", got)

@@ -154,6 +154,8 @@ func (k Kind) accepts(from Kind) bool {
 		return true
 	case KindNumber:
 		return from == KindInteger
+	case KindName:
+		return from == KindString // what no input can be; whoever looks the name up says when there is none
 	case KindString:
 		return from != KindInteger && from != KindNumber && from != KindBoolean
 	}

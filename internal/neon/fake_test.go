@@ -323,10 +323,13 @@ func (f *fake) serveBranch(w http.ResponseWriter, r *http.Request, p []string) {
 			Branch struct {
 				ExpiresAt *time.Time `json:"expires_at"`
 				Protected *bool      `json:"protected"`
+				Name      string     `json:"name"`
 			}
 		}
 		_ = json.NewDecoder(r.Body).Decode(&in)
-		if in.Branch.Protected != nil {
+		if in.Branch.Name != "" {
+			f.branches[at].Name = in.Branch.Name
+		} else if in.Branch.Protected != nil {
 			f.branches[at].Protected = *in.Branch.Protected
 		} else if f.branches[at].ExpiresAt = (time.Time{}); in.Branch.ExpiresAt != nil {
 			f.branches[at].ExpiresAt = *in.Branch.ExpiresAt

@@ -32,7 +32,10 @@ func (c *Client) Rename(ctx context.Context, project, branch, name string) (Bran
 	if taken != nil {
 		return b, &Error{Op: op, Kind: ErrConflict, Message: fmt.Sprintf("branch %s is named %q already", taken.ID, name)}
 	}
-	return c.patch(ctx, op, project, branch, map[string]any{"name": name})
+	if b, err = c.patch(ctx, op, project, branch, map[string]any{"name": name}); err == nil && b.Name != name {
+		err = &Error{Op: op, Kind: ErrOperation, Message: fmt.Sprintf("branch %s is still named %q", branch, b.Name), Hint: "look at it in Neon's console"}
+	}
+	return b, err
 }
 
 // Settle waits until a branch has no operation under way, such as one whose answer was lost. It changes nothing.
