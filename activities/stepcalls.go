@@ -188,6 +188,7 @@ func (s *Steps) SendNotice(ctx context.Context, in StepInput) (StepDone, error) 
 	if err := s.Orders.CheckLook(in, "SendNotice"); err != nil {
 		return StepDone{}, err
 	}
+	defer alive(ctx, &counter{})() // each receiver is told in its turn, and may be slow
 	info := activity.GetInfo(ctx)
 	fields := map[string]string{"mode": string(in.Guard.Mode), "step": in.Guard.Step}
 	labels := make([]string, 0, len(p.Facts))

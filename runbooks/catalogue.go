@@ -41,7 +41,9 @@ type Type struct {
 	By string
 	// UndoTypes are the types that can take it back.
 	UndoTypes []string
-	// Long says that one try may take as long as the step may: it reads data, and says that it is alive.
+	// Long says that one try may take as long as the step may: it works through data, runs what is not ours, or waits as
+	// long as the text says. It tells that it is alive all the while. One try of any other type ends after ten minutes
+	// and is begun again: what it calls answers sooner or hangs.
 	Long bool
 	// Timeout and Retry count where the text gives none.
 	Timeout time.Duration

@@ -60,7 +60,7 @@ var checkTypes = []Type{
 		Name: "sql", Title: "Query",
 		Doc:    "Asks a database one read-only question and fails when the answer is not as expected.",
 		ByHand: "Run the query with psql in a read-only transaction and compare the answer.",
-		Effect: EffectNone, Activity: "CheckSQL", Skippable: true, Timeout: 10 * time.Minute, Retry: RetryQuick,
+		Effect: EffectNone, Activity: "CheckSQL", Skippable: true, Timeout: 10 * time.Minute, Retry: RetryQuick, Long: true,
 		Params: sqlParams,
 		Outputs: []Output{
 			{"rows", KindInteger, "how many rows there were"},
@@ -87,7 +87,7 @@ var checkTypes = []Type{
 			"otherwise it counts as irreversible and is tried once.",
 		ByHand: "Run the program with these arguments on a machine of the site.",
 		Effect: EffectNone, Assumed: EffectIrreversible, Actions: []plan.Action{ActionRunProgram}, Activity: "RunProgram",
-		Skippable: true, Timeout: 10 * time.Minute, Retry: RetryNever, UndoTypes: []string{"exec", "http", "manual"},
+		Skippable: true, Timeout: 10 * time.Minute, Retry: RetryNever, Long: true, UndoTypes: []string{"exec", "http", "manual"},
 		Params: []Param{
 			{Name: "program", Kind: KindName, Required: true, Literal: true, Of: "program", Doc: "the program, by its name in the configuration"},
 			{Name: "args", Kind: KindList, Doc: "its arguments; each stays one argument whatever is in it"},

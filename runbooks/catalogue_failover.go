@@ -81,7 +81,7 @@ var failoverTypes = []Type{
 			"In a drill it fences a branch that it makes, and removes it.",
 		ByHand: "In Neon's console: reset the password of every role of the branch, then suspend and disable its compute. Try to log in with each old password and write down the refusal. A time-out proves nothing.",
 		Effect: EffectReversible, Actions: []plan.Action{ActionFence}, Activity: "FencePrimary", Skippable: false, Probe: true, Anywhere: true, By: "by",
-		Timeout: time.Hour, Retry: RetryPatient, UndoTypes: []string{"unfence", "exec", "http", "manual"},
+		Timeout: time.Hour, Retry: RetryPatient, Long: true, UndoTypes: []string{"unfence", "exec", "http", "manual"},
 		Params: []Param{
 			componentParam(), atParam, byParam,
 			{Name: "within", Kind: KindDuration, Default: "1m", Min: ptr(5), Max: ptr(86400), Doc: "how long it is tried before it counts as not confirmed"},
@@ -100,7 +100,7 @@ var failoverTypes = []Type{
 			"after a fence without promotion the site is put back with a new epoch. In a drill there is nothing to lift.",
 		ByHand: "In Neon's console: enable the compute. Give the new passwords to nobody before the door leads there again.",
 		Effect: EffectReversible, Actions: []plan.Action{ActionUnfence}, Activity: "UnfencePrimary", Skippable: false, Anywhere: true, By: "by",
-		Timeout: time.Hour, Retry: RetryPatient, UndoTypes: []string{"fence", "exec", "http", "manual"},
+		Timeout: time.Hour, Retry: RetryPatient, Long: true, UndoTypes: []string{"fence", "exec", "http", "manual"},
 		Params: []Param{
 			componentParam(), atParam, byParam,
 			{Name: "within", Kind: KindDuration, Default: "5m", Min: ptr(5), Max: ptr(1800), Doc: "how long one try may take"},

@@ -104,7 +104,7 @@ var switchTypes = []Type{
 			"happens once, however often the step is tried. It is for drills only, and knows no way to production.",
 		ByHand: "On the copy, and nowhere else: SELECT clock_timestamp(), and then the statement.",
 		Effect: EffectReversible, Actions: []plan.Action{ActionCauseFault}, Activity: "CauseFault", Skippable: false, DrillOnly: true,
-		Timeout: 10 * time.Minute, Retry: RetryPatient, UndoTypes: []string{TypeDropDrillCopy, "manual"},
+		Timeout: 10 * time.Minute, Retry: RetryPatient, Long: true, UndoTypes: []string{TypeDropDrillCopy, "manual"},
 		Params: []Param{
 			componentParam(UseSource),
 			{Name: "fault", Kind: KindName, Required: true, Literal: true, Of: "fault", Doc: "the fault, by its name in the configuration"},

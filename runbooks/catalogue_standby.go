@@ -64,7 +64,7 @@ var standbyTypes = []Type{
 		Effect: EffectNone, Activity: "LookAtStandby", Skippable: true, Anywhere: true, Timeout: 15 * time.Minute, Retry: RetryQuick,
 		Params: []Param{
 			componentParam(), fromSite, toSite,
-			{Name: "within", Kind: KindDuration, Default: "30s", Min: ptr(1), Max: ptr(600), Doc: "how long a transaction of the primary may take to be safe on the standby"},
+			{Name: "within", Kind: KindDuration, Default: "30s", Min: ptr(1), Max: ptr(240), Doc: "how long a transaction of the primary may take to be safe on the standby"},
 		},
 		Outputs: []Output{
 			{"lag", KindDuration, "how long a transaction of the primary took to be safe on the standby"},

@@ -36,7 +36,7 @@ var trafficTypes = []Type{
 			"connection to the database is in use. A door that is held stays held when its process dies. In a drill it acts on the drill door.",
 		ByHand: "On PgBouncer's console: PAUSE and the database. It answers when all transactions have ended; SHOW CLIENTS says who is still at it.",
 		Effect: EffectReversible, Actions: []plan.Action{ActionHoldDoor}, Activity: "HoldDoor", Skippable: false,
-		Timeout: 15 * time.Minute, Retry: RetryPatient, UndoTypes: []string{"open-door", "exec", "http", "manual"},
+		Timeout: 15 * time.Minute, Retry: RetryPatient, Long: true, UndoTypes: []string{"open-door", "exec", "http", "manual"},
 		Params: []Param{
 			doorParam,
 			{Name: "drain", Kind: KindDuration, Default: "30s", Min: ptr(1), Max: ptr(600), Doc: "how long running transactions may take to end"},

@@ -304,6 +304,10 @@ func profileOf(kind *runbooks.Type, retry runbooks.Retry, timeout time.Duration)
 		p.first, p.most = time.Second, 30*time.Second
 	}
 	p.attempt = min(p.attempt, p.budget)
+	if kind.Long {
+		// Cut off sooner it would begin again, or count as failed, while it was at work; it says that it is alive.
+		p.attempt = p.budget
+	}
 	return p
 }
 
