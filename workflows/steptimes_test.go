@@ -47,6 +47,9 @@ var stepTimes = map[string]stepTime{
 	"unfence":         {long: true, why: "it is tried for as long as within says", waits: []string{"within"}},
 	"drain":           {long: true, why: "waits for a log to be confirmed, and compares tables", waits: []string{"within"}},
 	"promote":         {long: true, why: "advances every sequence and checks constraints over all rows"},
+	"put-back":        {long: true, why: "reads tables as a whole, and inserts in one transaction"},
+	"ledger":          {long: true, why: "reads tables as a whole; a vault keeps what was sealed"},
+	"synthetic":       {why: "a few statements of the configuration; what a try wrote is removed by it or by the next one"},
 	"reprotect":       {long: true, why: "copies a database"},
 }
 
