@@ -96,6 +96,7 @@ func TestRunbookRehearsal(t *testing.T) {
 		t.Errorf("by the journal it ended as %s after %d refusals", state.Final, refusals)
 	}
 	t.Run("a runbook inside of another, and a plan", func(t *testing.T) { r.insideAndPlanned(t) })
+	t.Run("a live run bound to a plan", func(t *testing.T) { r.livePlanned(t) })
 	t.Run("one live execution for each target", func(t *testing.T) { r.holdTarget(t) })
 	r.record(t)
 }
