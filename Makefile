@@ -30,7 +30,7 @@ dev: build ## Run everything on this machine until Ctrl-C
 	bin/lifeboat dev
 
 test: setup ## Run all tests
-	$(GO) test -timeout 35m -p 2 ./...
+	$(GO) test -timeout 25m -p 2 ./...
 
 race: setup ## Run the quick packages under the race detector
 	$(GO) test -race -timeout 25m -p 2 ./internal/archive ./internal/codec ./internal/config ./internal/notify/... ./internal/plan ./internal/postgres ./internal/seal ./internal/secret ./internal/signature ./internal/store/dir ./internal/workrecord ./activities ./workflows

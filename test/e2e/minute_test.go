@@ -236,9 +236,12 @@ func (r *rig) startDeletion(t *testing.T, mode plan.Mode, inputs map[string]any)
 		t.Fatal(err)
 	}
 	// No two of them have an id in common, however quickly they follow each other.
-	began := map[plan.Mode]time.Duration{plan.ModePlan: time.Duration(len(inputs)), plan.ModeDrill: 2, plan.ModeLive: 3}[mode] * time.Second
 	started := time.Now().UTC().Truncate(time.Second)
-	id := workflows.ExecutionID("data-deletion", "database", started.Add(began))
+	if !started.After(r.deletion) {
+		started = r.deletion.Add(time.Second)
+	}
+	r.deletion = started
+	id := workflows.ExecutionID("data-deletion", "database", started)
 	brief := plan.Brief{
 		Format: 1, Runbook: "data-deletion", RunbookDigest: runbooks.Digest(text), Application: "medlink", Mode: mode, Target: "database",
 		Approach: plan.Graceful, Inputs: bound, Until: started.Add(time.Hour),

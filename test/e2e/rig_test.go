@@ -95,6 +95,8 @@ type rig struct {
 	engine *assemble.Engine
 	client client.Client
 	worker *proc.Process
+	// deletion is the second in the id of the execution of data-deletion that was started last.
+	deletion time.Time
 }
 
 // newRig brings everything up; edit changes the configuration that the stack wrote. It has neither replicas nor Slack:
