@@ -88,7 +88,7 @@ func (p *pair) adopt(ctx context.Context, primary, standby secret.String, link L
 	if err := quiet(ctx, p.standby); err != nil {
 		return err
 	}
-	return run(ctx, p.standby, "make subscription", "CREATE SUBSCRIPTION "+ident(link.Slot())+" CONNECTION "+literal(primary.Reveal())+
+	return runSecretly(ctx, p.standby, "make subscription", "CREATE SUBSCRIPTION "+ident(link.Slot())+" CONNECTION "+literal(primary.Reveal())+
 		" PUBLICATION "+ident(link.Publication())+" WITH (copy_data = false, create_slot = false, slot_name = "+literal(link.Slot())+")")
 }
 

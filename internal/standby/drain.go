@@ -96,7 +96,7 @@ func (p *pair) reconnect(ctx context.Context, primary secret.String, link Link) 
 	if err := quiet(ctx, p.standby); err != nil {
 		return err
 	}
-	return run(ctx, p.standby, "renew subscription", "ALTER SUBSCRIPTION "+ident(link.Slot())+" CONNECTION "+literal(primary.Reveal()))
+	return runSecretly(ctx, p.standby, "renew subscription", "ALTER SUBSCRIPTION "+ident(link.Slot())+" CONNECTION "+literal(primary.Reveal()))
 }
 
 // next is the first transaction that has not ended.

@@ -197,10 +197,10 @@ func subscribe(ctx context.Context, p *pair, primary secret.String, link Link) e
 	}
 	connection := literal(primary.Reveal())
 	if there {
-		return run(ctx, p.standby, "renew subscription", "ALTER SUBSCRIPTION "+name+" CONNECTION "+connection,
+		return runSecretly(ctx, p.standby, "renew subscription", "ALTER SUBSCRIPTION "+name+" CONNECTION "+connection,
 			"ALTER SUBSCRIPTION "+name+" ENABLE", "ALTER SUBSCRIPTION "+name+" REFRESH PUBLICATION")
 	}
-	return run(ctx, p.standby, "make subscription", "CREATE SUBSCRIPTION "+name+" CONNECTION "+connection+" PUBLICATION "+ident(link.Publication())+
+	return runSecretly(ctx, p.standby, "make subscription", "CREATE SUBSCRIPTION "+name+" CONNECTION "+connection+" PUBLICATION "+ident(link.Publication())+
 		" WITH (create_slot = false, slot_name = "+literal(slot)+")")
 }
 

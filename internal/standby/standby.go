@@ -115,6 +115,21 @@ func run(ctx context.Context, conn *pgx.Conn, op string, statements ...string) e
 	return nil
 }
 
+// runSecretly is run for statements that hold a connection string. The server's library repeats what it cannot read of
+// one, so its words are not passed on where it complains about that.
+func runSecretly(ctx context.Context, conn *pgx.Conn, op string, statements ...string) error {
+	err := run(ctx, conn, op, statements...)
+	var told *postgres.Error
+	if errors.As(err, &told) && told.Code == syntaxError {
+		return &postgres.Error{Op: op, Code: told.Code, Err: errors.New("the standby's server cannot read the primary's connection string"),
+			Hint: "write it as libpq reads it: special characters of a password as %XX, and no settings that only other drivers know"}
+	}
+	return err
+}
+
+// syntaxError is PostgreSQL's code (SQLSTATE) for statements, and connection strings in them, that it cannot read.
+const syntaxError = "42601"
+
 // texts reads the only column of a query.
 func texts(ctx context.Context, conn *pgx.Conn, op, sql string, args ...any) ([]string, error) {
 	rows, err := conn.Query(ctx, sql, args...)
