@@ -126,6 +126,9 @@ again or written off. Nothing is written when the ledger is not the one that the
 				out = f
 			}
 			rows, err := exportRows(cmd, engine, held[0], out)
+			if err != nil && file != "" {
+				err = errors.Join(err, os.Remove(file)) // half a ledger would be taken for a whole one
+			}
 			if err != nil {
 				return ledgerError(err)
 			}
